@@ -1,0 +1,53 @@
+/* bus_socket.h -- one ZeroMQ socket in a libevent loop, without lost wake-ups.
+ *
+ * ZMQ_FD is edge-triggered and any send may eat the edge, so all traffic goes through here: after a send outside the
+ * pump, the pump runs once more (STACK: the only pattern that never stalled). A socket belongs to its loop's thread. */
+#ifndef CAMPUS_BUS_SOCKET_H
+#define CAMPUS_BUS_SOCKET_H
+
+#include "common/arena.h"
+#include "common/slice.h"
+
+struct bus_socket;
+struct event_base;
+
+enum bus_socket_kind { BUS_ROUTER, BUS_DEALER };
+
+/* The peer of a ROUTER: the routing id as ZeroMQ gave it. */
+enum { PEER_SIZE = 16 };
+struct peer {
+    uint8_t size, id[PEER_SIZE];
+};
+
+/* Called in the loop for each message. `from` is NULL on a DEALER. The frames are borrowed for the call. */
+typedef void (*bus_on_message)(const struct peer *from, struct slice envelope, struct slice body, void *context);
+
+struct bus_socket_options {
+    enum bus_socket_kind kind;
+    const char *endpoint; /* a ROUTER binds it, a DEALER connects to it: inproc://..., ipc://... */
+    size_t max_message; /* bytes; a larger message closes that connection (not on inproc) */
+    bus_on_message on_message;
+    void *context;
+};
+
+/* NULL with errno set. `zmq` is the process's ZeroMQ context. */
+struct bus_socket *bus_socket_open(struct event_base *base, void *zmq, const struct bus_socket_options *options);
+/* Sends what is queued for at most linger_ms, then closes. NULL is fine. */
+void bus_socket_close(struct bus_socket *socket, int linger_ms);
+
+enum bus_sent {
+    BUS_SENT,
+    BUS_FULL, /* the high-water mark is reached: shed, or try later */
+    BUS_UNROUTABLE, /* the peer is gone (ROUTER), or nobody is connected (DEALER) */
+};
+
+/* Copies both frames. `to` is NULL on a DEALER. */
+enum bus_sent bus_socket_send(struct bus_socket *socket, const struct peer *to, struct slice envelope,
+                              struct slice body) __attribute__((warn_unused_result));
+
+static inline bool peer_equal(const struct peer *a, const struct peer *b)
+{
+    return a->size == b->size && memcmp(a->id, b->id, a->size) == 0;
+}
+
+#endif

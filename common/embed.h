@@ -1,0 +1,24 @@
+/* embed.h -- the files that travel inside the program: the contract, the queries, the migrations. See deploy/embed. */
+#ifndef CAMPUS_EMBED_H
+#define CAMPUS_EMBED_H
+
+#include "common/slice.h"
+
+/* Ends with a NULL name. A NUL byte follows each file's content and does not count. */
+struct embedded {
+    const char *name; /* its path in the tree: "services/membership/queries.sql"; "schema.binpb" is the contract */
+    struct slice content;
+};
+
+extern const struct embedded embedded_files[];
+
+/* NULL where there is no such file. */
+static inline const struct embedded *embed_find(const char *name)
+{
+    for (const struct embedded *file = embedded_files; file->name; file++)
+        if (strcmp(file->name, name) == 0)
+            return file;
+    return NULL;
+}
+
+#endif

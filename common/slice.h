@@ -1,0 +1,35 @@
+/* slice.h -- a borrowed run of bytes. Whoever hands one out says how long it lives. */
+#ifndef CAMPUS_SLICE_H
+#define CAMPUS_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct slice {
+    const uint8_t *data; /* may be NULL where size is 0 */
+    size_t size;
+};
+
+static inline struct slice slice_of(const void *data, size_t size)
+{
+    return (struct slice){ .data = data, .size = size };
+}
+
+static inline struct slice slice_text(const char *text)
+{
+    return slice_of(text, strlen(text));
+}
+
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+static inline bool slice_is(struct slice s, const char *text)
+{
+    return slice_equal(s, slice_text(text));
+}
+
+#endif

@@ -1,0 +1,97 @@
+/* http.h -- the gateway's HTTP/1.1 server (RFC 9110, 9112): connections, limits, phases, answers in order.
+ *
+ * llhttp parses, libevent's bufferevents carry. Knows no JSON, no route and no service: hands over whole, bounded
+ * requests and writes answers. What is broken is refused and the connection closed. */
+#ifndef CAMPUS_GATEWAY_HTTP_H
+#define CAMPUS_GATEWAY_HTTP_H
+
+#include "common/arena.h"
+#include "common/schema.h"
+#include "common/slice.h"
+#include "common/status.h"
+
+#include <stdio.h>
+
+struct http_server;
+struct event_base;
+struct http_exchange;
+
+enum http_method {
+    METHOD_GET,
+    METHOD_HEAD,
+    METHOD_POST,
+    METHOD_PUT,
+    METHOD_PATCH,
+    METHOD_DELETE,
+    METHOD_OPTIONS,
+    METHOD_OTHER
+};
+
+struct http_header {
+    struct slice name; /* lower case */
+    struct slice value; /* trimmed */
+};
+
+/* One request, whole. All slices live until the answer. */
+struct http_request {
+    enum http_method method;
+    struct slice path; /* as sent: percent-encoded, begins with "/", no dot segments, no empty ones */
+    struct slice query; /* as sent, without "?"; size 0 where there is none */
+    const struct http_header *headers;
+    size_t header_count;
+    struct slice body;
+    const char *address; /* of the client, numeric, without port */
+};
+
+/* The value of a header that must stand at most once; NULL when absent. *twice is set when it stands more often. */
+const struct slice *http_header_find(const struct http_request *request, const char *name, bool *twice);
+
+/* What answers: one exchange at a time a connection, in order. */
+struct http_handler {
+    /* The header section has come, the body not yet: how many bytes of body are admitted. The path and the headers are
+     * there. Return 0 to admit none. */
+    size_t (*body_limit)(const struct http_request *head, void *context);
+    /* A whole request. The handler answers exactly once with http_respond(), now or later. */
+    void (*on_request)(struct http_exchange *exchange, const struct http_request *request, void *context);
+    /* Broken or unfinished HTTP: fills in the body of the refusal that will be sent before the connection closes. */
+    void (*on_refusal)(const char *code, struct arena *arena, struct slice *type, struct slice *body, void *context);
+    /* The client has gone before its answer: forget the exchange's work. http_respond() must not be called any more. */
+    void (*on_abort)(struct http_exchange *exchange, void *context);
+    void *context;
+};
+
+struct http_options {
+    const char *listen; /* "127.0.0.1:8080", "[::]:8080"; port 0 takes a free one */
+    bool reuse_port; /* so that a successor can listen beside */
+    uint32_t max_connections; /* at once; more are refused with 503 */
+    uint32_t max_connections_address; /* at once from one address */
+    uint32_t header_ms, body_ms, idle_ms, write_ms; /* how long each phase may take as a whole */
+    const struct http_handler *handler;
+};
+
+/* NULL with *error (static or in the arena of the caller's choice: a plain string) naming the reason. */
+struct http_server *http_open(struct event_base *base, const struct http_options *options, const char **error);
+/* The port it listens on. */
+uint16_t http_port(const struct http_server *server);
+/* Stops listening, closes idle connections, answers the rest with Connection: close. */
+void http_drain(struct http_server *server);
+size_t http_connections(const struct http_server *server);
+void http_close(struct http_server *server);
+void http_metrics(const struct http_server *server, FILE *out);
+
+/* Memory of the exchange: lives until its answer is queued. */
+struct arena *http_arena(struct http_exchange *exchange);
+/* Where the handler keeps its own state of the exchange. */
+void http_set_context(struct http_exchange *exchange, void *context);
+void *http_context(const struct http_exchange *exchange);
+
+struct http_response {
+    int status;
+    struct slice type; /* media type; size 0: no body */
+    struct slice headers; /* further complete lines, each ending in CRLF */
+    struct slice body; /* copied; left out on HEAD, 204 and 304, with the length kept on HEAD */
+};
+
+void http_respond(struct http_exchange *exchange, const struct http_response *response);
+
+#endif
