@@ -1,0 +1,38 @@
+/* call.h -- one request in a service, as its .check and .finish see it. All memory is the call's arena. */
+#ifndef CAMPUS_CALL_H
+#define CAMPUS_CALL_H
+
+#include "common/schema.h"
+
+struct call;
+
+struct arena *call_arena(struct call *call);
+const struct rpc *call_rpc(const struct call *call);
+
+/* The request's fields, by name; naming one that does not exist is our own mistake and asserted. */
+bool call_has(const struct call *call, const char *field);
+struct slice call_bytes(const struct call *call, const char *field);   /* size 0 when absent */
+const char *call_text(struct call *call, const char *field);           /* NULL when absent */
+int64_t call_integer(const struct call *call, const char *field, int64_t absent);
+bool call_flag(const struct call *call, const char *field);
+/* All values of a repeated string field. */
+size_t call_texts(struct call *call, const char *field, const char *const **values);
+
+/* Whether the caller holds all that the pattern `permission` stands for ("membership.people.read", "membership.*"). */
+bool call_holds(const struct call *call, const char *permission);
+/* A secret that only this caller's request with this idempotency key can name: 32 bytes. The same on a retry. */
+void call_derive_secret(const struct call *call, uint8_t secret[32]);
+
+/* Adds a parameter that the method's .adds names. Values are SQL's text format; NULL is NULL. */
+void call_add(struct call *call, const char *name, const char *value);
+void call_add_array(struct call *call, const char *name, const char *const *values, size_t count);
+
+/* Ends the call with a code of the method's refusals or of common/status.c. */
+void call_refuse(struct call *call, const char *code);
+/* Complains about one field of the request: the call ends as 422 after .check. The pointer is "/name". */
+void call_complain(struct call *call, const char *pointer, const char *code, const char *argument);
+
+/* In .finish: sets one more text field of the reply. */
+void call_reply_text(struct call *call, const char *field, const char *value);
+
+#endif

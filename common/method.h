@@ -1,0 +1,61 @@
+/* method.h -- a service is a table: its methods, each a few named statements and, where SQL cannot say it, a function.
+ *
+ * The statements live in services/<service>/queries.sql, each under a line `-- name: get_person`. In them
+ *
+ *   :name       the request's field `name` (absent: NULL; a repeated field: an array; an enum: its lower-case name;
+ *               an instant: timestamptz), or one of
+ *   :caller_id :caller_person   who calls (uuid; person NULL where none is behind the key)
+ *   :scopes     ltree[]: the subtrees in which the caller holds this method's permission; '{}' for nobody
+ *   :permissions text[]: all that the caller holds, as patterns
+ *   :new_id     a fresh UUIDv7
+ *   :set        text[]: the paths that a merge patch names
+ *   :if_version the version that If-Match names, or NULL
+ *   :page_limit of a list: one more than the page size, to tell whether there is a next page
+ *   :after_<column>  of a list: that column of the row before this page; NULL on the first
+ *   :request_id the request's id
+ *   or what .check adds.
+ *
+ * The columns of the last statement fill the reply: each must be a field of the same name and a fitting type
+ * ("venue.name" a nested one's; path::text for an ltree; jsonb for a repeated nested one). Where the reply has a field
+ * marked `rows`, each row fills one element of it, and the framework pages: next_page_token from the last row's
+ * :after_ columns, total_count by .count when the request says count=exact. A WRITE's reply fields that are no column
+ * but a field of the request are echoed from it, since nothing personal may stand in a stored answer.
+ *
+ * A column `refusal` that is not NULL, in any statement, refuses with that code.
+ * A statement named target_... reads (and in a write locks) the row that the call is about: no row or visible = false
+ * is 404, permitted = false is 403, a `version` other than If-Match is 412. Each column is optional.
+ *
+ * A WRITE's last statement is a chain of CTEs that ends in `reply AS (...)` and, where something happened worth telling,
+ * `facts AS (SELECT type, subject, data ...)` with data jsonb; no SELECT behind them: the framework adds what stores the
+ * answer and the facts, and selects from reply. When reply is empty nothing is written: the call is refused with the
+ * target's reason, or as "conflict". */
+#ifndef CAMPUS_METHOD_H
+#define CAMPUS_METHOD_H
+
+#include "common/database.h"
+#include "common/schema.h"
+
+struct call;
+
+struct method {
+    const char *name;      /* the rpc's */
+    const char *query;     /* statements of the batch, in order: "target_person, update_person". "{sort}" in the last stands for
+                            * the value of the request's enum field `sort`: a statement for each, the first is the default */
+    const char *search;    /* instead of the last statement, when the request has the field `q`; or NULL */
+    const char *count;     /* the statement that gives total_count; or NULL */
+    const char *adds;      /* parameters that .check adds: "numbers, names" */
+    const char *queue_by;  /* a field of the request: equal values take the same connection */
+    enum lane lane;        /* LANE_POINT stands for a read; a WRITE has LANE_WRITE unless it says LANE_IMPORT */
+    /* Rules that need only the request and the caller; before any I/O. Refuses with call_refuse() or call_complain(). */
+    void (*check)(struct call *call);
+    /* Shapes the reply where rows alone cannot: pure, and run again on a stored answer's rows. */
+    void (*finish)(struct call *call);
+};
+
+struct service {
+    const char *name;                   /* "membership": also its schema, its role campus_membership and its folder */
+    const struct method *const *tables; /* NULL-terminated; each ends with a row without a name */
+    const char *const *consumers;       /* NULL-terminated statements that apply another service's facts; or NULL */
+};
+
+#endif
