@@ -80,3 +80,67 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libcampus.a
 	$(CC) $(CFLAGS) $(warnings) $(LDFLAGS) -o $@ $< $(BUILD)/libcampus.a -lcmocka $(LDLIBS)
 
 -include $(objects:.o=.d) $(units:=.d) $(BUILD)/services/main.d
+
+# -- what people type ------------------------------------------------------------------------------------------------
+
+.PHONY: all units run test sanitize lint format fuzz bench clean help
+jobs := $(shell nproc 2>/dev/null || echo 2)
+# The same Makefile again, once the packages are there that it asks pkg-config about.
+again = +@$(MAKE) --no-print-directory -j$(jobs)
+
+units: $(units)
+
+run: ## serve a campus at http://127.0.0.1:8080 with its data in VAR; Ctrl-C stops it
+	@deploy/deps build run
+	$(again) all
+	@BUILD='$(BUILD)' VAR='$(VAR)' PORT='$(PORT)' DEMO='$(DEMO)' exec deploy/run
+
+test: ## unit tests and black-box tests; TESTS="tests/api -k page" runs some of the latter
+	@deploy/deps build run test
+	$(again) all units
+	@BUILD='$(BUILD)' exec tests/run $(TESTS)
+
+sanitize: ## the same tests with address and undefined-behaviour sanitizers
+	$(again) test BUILD=build/asan SANITIZE=address,undefined
+
+lint: ## format, warnings of clang, clang-tidy, cppcheck, sizes, shell scripts
+	@deploy/deps build test lint
+	$(again) all units
+	$(again) all units BUILD=$(BUILD)/clang CC=clang
+	@BUILD='$(BUILD)' CFLAGS='$(CFLAGS)' exec deploy/lint
+
+format: ## rewrite the sources as clang-format wants them
+	@deploy/deps lint
+	@find common services tests -name '*.[ch]' -exec clang-format -i {} +
+
+FUZZ_SECONDS ?= 60
+fuzzers := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+fuzz: ## every fuzzer of tests/fuzz for FUZZ_SECONDS, from its corpus
+	@deploy/deps build fuzz
+	$(again) fuzzers BUILD=build/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined
+	@for name in $(fuzzers); do \
+	  echo "== $$name"; mkdir -p build/fuzz/corpus/$$name build/fuzz/found; \
+	  build/fuzz/tests/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+	    -verbosity=0 -print_final_stats=1 -artifact_prefix=build/fuzz/found/$$name- \
+	    build/fuzz/corpus/$$name $(wildcard tests/fuzz/corpus/)$$name || exit 1; \
+	done
+
+.PHONY: fuzzers
+fuzzers: $(fuzzers:%=$(BUILD)/tests/fuzz/fuzz_%)
+
+$(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libcampus.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(warnings) -o $@ $< $(BUILD)/libcampus.a -fsanitize=fuzzer,address,undefined $(LDLIBS)
+
+bench: ## measure: what DESIGN says that it holds, beside pgbench and Fastify
+	@deploy/deps build run bench
+	$(again) all
+	@BUILD='$(BUILD)' exec tests/bench/run
+
+clean: ## remove everything that was built; data in VAR stays
+	rm -rf build
+
+help: ## this list
+	@sed -nE 's/^([a-z]+): ## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+	@echo; sed -nE 's/^#  ( [A-Z]+=.*)/ \1/p' Makefile

@@ -27,18 +27,20 @@ struct bus_socket_options {
     const char *endpoint; /* a ROUTER binds it, a DEALER connects to it: inproc://..., ipc://... */
     size_t max_message; /* bytes; a larger message closes that connection (not on inproc) */
     bus_on_message on_message;
+    /* Before each reading: the moment to send again what was BUS_FULL. Returns whether some is still left. Or NULL. */
+    bool (*on_flush)(void *context);
     void *context;
 };
 
 /* NULL with errno set. `zmq` is the process's ZeroMQ context. */
 struct bus_socket *bus_socket_open(struct event_base *base, void *zmq, const struct bus_socket_options *options);
-/* Sends what is queued for at most linger_ms, then closes. NULL is fine. */
+/* Sends what is queued for at most linger_ms, then closes. NULL is fine. Not from within its own on_message. */
 void bus_socket_close(struct bus_socket *socket, int linger_ms);
 
 enum bus_sent {
     BUS_SENT,
-    BUS_FULL, /* the high-water mark is reached: shed, or try later */
-    BUS_UNROUTABLE, /* the peer is gone (ROUTER), or nobody is connected (DEALER) */
+    BUS_FULL, /* the high-water mark is reached, or (DEALER) nobody is connected: shed, or try later */
+    BUS_UNROUTABLE, /* the peer is gone (ROUTER) */
 };
 
 /* Copies both frames. `to` is NULL on a DEALER. */

@@ -11,8 +11,8 @@ const struct rpc *call_rpc(const struct call *call);
 
 /* The request's fields, by name; naming one that does not exist is our own mistake and asserted. */
 bool call_has(const struct call *call, const char *field);
-struct slice call_bytes(const struct call *call, const char *field);   /* size 0 when absent */
-const char *call_text(struct call *call, const char *field);           /* NULL when absent */
+struct slice call_bytes(const struct call *call, const char *field); /* size 0 when absent */
+const char *call_text(struct call *call, const char *field); /* NULL when absent */
 int64_t call_integer(const struct call *call, const char *field, int64_t absent);
 bool call_flag(const struct call *call, const char *field);
 /* All values of a repeated string field. */

@@ -45,18 +45,20 @@ struct batch {
     struct step *steps;
     size_t step_count;
     int64_t deadline_us; /* clock_monotonic_us() */
-    /* Called once, in the loop. The results are readable in it, on BATCH_REFUSED those before the failing step too. */
+    /* Called once, in the loop. The results are readable in it, on BATCH_REFUSED those before the failing step too.
+     * It may submit, also this batch anew, and may free the batch and its steps; it may not close the database. */
     void (*on_done)(struct batch *batch, enum batch_outcome outcome, void *context);
     void *context;
     /* On BATCH_REFUSED: */
     char sqlstate[6];
     char constraint[64]; /* its name, or "" */
     char table[64], column[64];
-    size_t failed_step;
+    size_t failed_step; /* the last one where only the commit failed */
     /* The database's own: */
     struct batch *next;
     uint32_t attempts;
-    int64_t queued_us;
+    bool alone; /* shares no Sync any more */
+    int64_t queued_us, resume_us;
 };
 
 struct lane_options {

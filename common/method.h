@@ -38,24 +38,32 @@
 struct call;
 
 struct method {
-    const char *name;      /* the rpc's */
-    const char *query;     /* statements of the batch, in order: "target_person, update_person". "{sort}" in the last stands for
+    const char *name; /* the rpc's */
+    const char
+        *query; /* statements of the batch, in order: "target_person, update_person". "{sort}" in the last stands for
                             * the value of the request's enum field `sort`: a statement for each, the first is the default */
-    const char *search;    /* instead of the last statement, when the request has the field `q`; or NULL */
-    const char *count;     /* the statement that gives total_count; or NULL */
-    const char *adds;      /* parameters that .check adds: "numbers, names" */
-    const char *queue_by;  /* a field of the request: equal values take the same connection */
-    enum lane lane;        /* LANE_POINT stands for a read; a WRITE has LANE_WRITE unless it says LANE_IMPORT */
+    const char *search; /* instead of the last statement, when the request has the field `q`; or NULL */
+    const char *count; /* the statement that gives total_count; or NULL */
+    const char *adds; /* parameters that .check adds: "numbers, names" */
+    const char *queue_by; /* a field of the request: equal values take the same connection */
+    enum lane lane; /* LANE_POINT stands for a read; a WRITE has LANE_WRITE unless it says LANE_IMPORT */
     /* Rules that need only the request and the caller; before any I/O. Refuses with call_refuse() or call_complain(). */
     void (*check)(struct call *call);
     /* Shapes the reply where rows alone cannot: pure, and run again on a stored answer's rows. */
     void (*finish)(struct call *call);
 };
 
+/* A statement that applies the facts of another service, each once and in order. It begins with WITH and finds them as
+ * the CTE `batch` (pos, type, subject, data, actor, method, request_id, at), oldest first; the cursor moves with it. */
+struct consumer {
+    const char *source; /* the service whose view `facts` is read */
+    const char *statement;
+};
+
 struct service {
-    const char *name;                   /* "membership": also its schema, its role campus_membership and its folder */
+    const char *name; /* "membership": also its schema, its role campus_membership and its folder */
     const struct method *const *tables; /* NULL-terminated; each ends with a row without a name */
-    const char *const *consumers;       /* NULL-terminated statements that apply another service's facts; or NULL */
+    const struct consumer *consumers; /* ends with a row without a source; or NULL */
 };
 
 #endif

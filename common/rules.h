@@ -4,6 +4,8 @@
 
 #include "common/schema.h"
 
+struct json_set; /* common/json.h */
+
 /* How a check of one value is to be reported. */
 struct rules_context {
     struct arena *arena;
@@ -11,9 +13,11 @@ struct rules_context {
     bool bare_names; /* pointers are plain parameter names, as in a query, not JSON pointers */
 };
 
-/* Checks a whole request in wire format: required fields (of a merge patch only those not named in `set`'s nulls: pass
- * partial), items, and each value by its field's rules. Every complaint is added with its pointer. */
-void rules_check(const struct rules_context *context, const struct message *message, struct slice wire, bool partial);
+/* Checks a whole request in wire format: required fields, numbers of items, and each value by its field's rules. Every
+ * complaint is added with its pointer. Of a merge patch `set` holds the paths that it names: an absent field is then
+ * missing only where the patch has cleared it. NULL: no merge patch. */
+void rules_check(const struct rules_context *context, const struct message *message, struct slice wire,
+                 const struct json_set *set);
 
 /* Checks one text by the rules of its field (format, length, pattern); NULL when it holds, else the violation's code and in
  * *argument what its text names. */

@@ -13,8 +13,8 @@ struct signature {
 };
 
 struct signature signature_of(struct arena *arena, const struct rpc *rpc);
-/* Whether a worker with these fields serves what the gateway knows: each of ours is among theirs. On false, *missing names
- * the first that is not. */
+/* Whether a worker with these fields (sorted) serves what the gateway knows: each of ours is among theirs. On false,
+ * *missing names the first that is not. */
 bool signature_fits(const struct signature *ours, const char *const *theirs, size_t count, const char **missing);
 
 #endif

@@ -22,7 +22,7 @@ struct dispatch_options {
     const struct schema *schema; /* a worker must know every method of its service in it */
     uint32_t queue_limit; /* requests of one service that wait for a worker, at most */
     uint32_t queue_ms; /* how long one waits at most: then 503 with Retry-After */
-    uint32_t ping_ms; /* between two pings; three missed ones are a death */
+    uint32_t ping_ms; /* between two pings, 10 to 250 (what workers count on); three missed ones are a death */
     size_t max_message;
 };
 
@@ -32,6 +32,7 @@ typedef void (*dispatch_on_reply)(const BusReply *reply, struct slice body, void
 
 struct dispatcher *dispatch_open(struct event_base *base, void *zmq, const struct dispatch_options *options,
                                  const char **error);
+/* Forgets the tickets that are still open, without calling their on_reply. NULL is fine. */
 void dispatch_close(struct dispatcher *dispatcher);
 
 /* Sends a request to a worker of the rpc's service, now or when one has credit. header->left_ms is the deadline from now.

@@ -6,7 +6,6 @@
 #define CAMPUS_GATEWAY_HTTP_H
 
 #include "common/arena.h"
-#include "common/schema.h"
 #include "common/slice.h"
 #include "common/status.h"
 

@@ -1,0 +1,36 @@
+/* answer.h -- how a WRITE is done once: its idempotency key is claimed in the same transaction as the effect, and the
+ * answer's rows are stored beside it.
+ *
+ * The claim is an insert, so a twin waits for it (lock_timeout) and then fails on the primary key; the stored rows are then
+ * read and shaped by the same code as the first time. A refusal leaves reply empty, so jsonb_agg gives NULL, which the
+ * column refuses: claim and all are rolled back. "A refusal writes nothing" is thus a constraint. */
+#ifndef CAMPUS_ANSWER_H
+#define CAMPUS_ANSWER_H
+
+#include "common/arena.h"
+
+enum { ANSWER_HASH = 32 };
+
+/* :answer_principal :answer_key :answer_fingerprint :answer_seconds :method */
+extern const char answer_claim_sql[];
+/* An expired answer makes way. */
+extern const char answer_expire_sql[];
+/* One row (fingerprint) where there is an answer under this key. */
+extern const char answer_find_sql[];
+/* Deletes expired answers in a small lot. */
+extern const char answer_sweep_sql[];
+
+/* What stands behind a WRITE's last statement: stores the answer, and the facts where it has a CTE `facts`. */
+const char *answer_tail(bool facts);
+
+/* The constraint and column by which PostgreSQL tells a replay and a refusal. */
+bool answer_is_replay(const char *sqlstate, const char *table);
+bool answer_is_refusal(const char *sqlstate, const char *table, const char *column);
+
+/* SHA-256 of an idempotency key, and of what it was used for: method, version, the paths that a
+ * merge patch names, body. */
+void answer_key_hash(const char *key, uint8_t hash[ANSWER_HASH]);
+void answer_fingerprint(const char *method, int64_t if_version, const char *const *set, size_t set_count,
+                        struct slice body, uint8_t hash[ANSWER_HASH]);
+
+#endif

@@ -1,0 +1,413 @@
+/* bus.c -- the worker's half of the conversation: READY until pinged, requests in, replies out. */
+#include "common/bus.h"
+
+#include "common/bus_socket.h"
+#include "common/envelope.h"
+#include "common/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#define uthash_fatal(message) abort()
+#include <uthash.h>
+
+enum {
+    READY_MS = 20, /* between two READYs, until a ping answers one */
+    PING_MS = 250, /* what a gateway keeps to, and how often its silence is counted */
+    MOST_SILENCE = 3, /* pings missed: that gateway is gone, or takes us for gone */
+    EAGER_READIES = 50, /* then once in PING_MS: a gateway that does not answer may have refused us */
+    MOST_GATEWAYS = 64,
+    MOST_CREDITS = 4096,
+    GENERATIONS = 2, /* of requests at once: a gateway's, and those of the one before its restart */
+    BYE_LINGER_MS = 1000,
+};
+
+/* A reply that the socket did not take yet. */
+struct unsent {
+    STAILQ_ENTRY(unsent) at;
+    size_t envelope_size, body_size;
+    uint8_t bytes[];
+};
+
+struct gateway {
+    struct bus *bus;
+    uint32_t index;
+    const char *endpoint;
+    struct bus_socket *socket; /* NULL where it could not be opened: tried again at the next tick */
+    struct event *tick;
+    STAILQ_HEAD(, unsent) unsent;
+    uint64_t boot; /* of the ping heard last; 0 before */
+    size_t pending;
+    uint32_t readies; /* sent without an answer */
+    uint32_t silence; /* ticks since the last ping */
+    bool heard; /* a ping has answered our READY, and pings go on */
+    bool drain_told;
+};
+
+/* Without padding: compared as bytes. */
+struct pending_key {
+    uint64_t gateway, boot, id;
+};
+
+/* A request that its handler has not answered yet. */
+struct pending {
+    struct pending_key key;
+    UT_hash_handle hh;
+};
+
+struct bus {
+    struct event_base *base;
+    void *zmq;
+    struct bus_options options;
+    struct bus_handler handler;
+    struct arena *forever, *incoming, *outgoing;
+    struct slice ready;
+    struct pending *pending;
+    struct gateway *gateways;
+    uint32_t gateway_count;
+    bool draining;
+};
+
+static enum bus_sent gateway_send(struct gateway *gateway, struct slice envelope, struct slice body)
+{
+    return gateway->socket ? bus_socket_send(gateway->socket, NULL, envelope, body) : BUS_UNROUTABLE;
+}
+
+static bool gateway_tell(struct gateway *gateway, Campus__Bus__Envelope__Kind kind)
+{
+    arena_reset(gateway->bus->outgoing);
+    struct slice envelope = envelope_pack_plain(gateway->bus->outgoing, kind, gateway->boot, 0);
+    return gateway_send(gateway, envelope, slice_of(NULL, 0)) == BUS_SENT;
+}
+
+static void gateway_say_ready(struct gateway *gateway)
+{
+    if (!gateway->bus->draining && gateway_send(gateway, gateway->bus->ready, slice_of(NULL, 0)) == BUS_SENT)
+        gateway->readies++;
+}
+
+/* Replies to a gateway that is gone, or that has taken us for gone: whoever asked has been helped otherwise. */
+static void gateway_drop_unsent(struct gateway *gateway)
+{
+    struct unsent *unsent;
+    while ((unsent = STAILQ_FIRST(&gateway->unsent))) {
+        STAILQ_REMOVE_HEAD(&gateway->unsent, at);
+        free(unsent);
+    }
+}
+
+static bool gateway_flush(void *context)
+{
+    struct gateway *gateway = context;
+    struct unsent *unsent;
+    while ((unsent = STAILQ_FIRST(&gateway->unsent))) {
+        struct slice envelope = slice_of(unsent->bytes, unsent->envelope_size);
+        struct slice body = slice_of(unsent->bytes + unsent->envelope_size, unsent->body_size);
+        if (gateway_send(gateway, envelope, body) != BUS_SENT)
+            return true;
+        STAILQ_REMOVE_HEAD(&gateway->unsent, at);
+        free(unsent);
+    }
+    return false;
+}
+
+/* Bounded: each is the reply to one request, and of those GENERATIONS x credits are taken. */
+static void gateway_keep_unsent(struct gateway *gateway, struct slice envelope, struct slice body)
+{
+    struct unsent *unsent = malloc(sizeof *unsent + envelope.size + body.size);
+    if (!unsent)
+        abort();
+    unsent->envelope_size = envelope.size;
+    unsent->body_size = body.size;
+    memcpy(unsent->bytes, envelope.data, envelope.size);
+    if (body.size > 0)
+        memcpy(unsent->bytes + envelope.size, body.data, body.size);
+    STAILQ_INSERT_TAIL(&gateway->unsent, unsent, at);
+}
+
+static struct pending_key key_of(struct bus_origin origin)
+{
+    return (struct pending_key){ .gateway = origin.gateway, .boot = origin.boot, .id = origin.id };
+}
+
+static struct pending *pending_find(struct bus *bus, struct bus_origin origin)
+{
+    struct pending_key key = key_of(origin);
+    struct pending *pending;
+    HASH_FIND(hh, bus->pending, &key, sizeof key, pending);
+    return pending;
+}
+
+static void pending_add(struct bus *bus, struct bus_origin origin)
+{
+    struct pending *pending = malloc(sizeof *pending);
+    if (!pending)
+        abort();
+    pending->key = key_of(origin);
+    HASH_ADD(hh, bus->pending, key, sizeof pending->key, pending);
+    bus->gateways[origin.gateway].pending++;
+}
+
+static void pending_remove(struct bus *bus, struct pending *pending)
+{
+    bus->gateways[pending->key.gateway].pending--;
+    HASH_DEL(bus->pending, pending);
+    free(pending);
+}
+
+static void refuse(struct gateway *gateway, struct bus_origin origin)
+{
+    static char code[] = "unavailable";
+    BusReply reply = CAMPUS__BUS__REPLY__INIT;
+    reply.status = CAMPUS__STATUS__UNAVAILABLE;
+    reply.code = code;
+    reply.has_retry_after_ms = true;
+    reply.retry_after_ms = 1000;
+    pending_add(gateway->bus, origin);
+    bus_reply(gateway->bus, origin, &reply, slice_of(NULL, 0));
+}
+
+static struct bus_origin origin_of(const struct gateway *gateway, const BusEnvelope *envelope)
+{
+    return (struct bus_origin){ .gateway = gateway->index, .boot = envelope->boot, .id = envelope->id };
+}
+
+static void on_request(struct gateway *gateway, const BusEnvelope *envelope, struct slice body)
+{
+    struct bus *bus = gateway->bus;
+    struct bus_origin origin = origin_of(gateway, envelope);
+    /* The gateway may send again what we still work on, when it took us for gone: the one answer will do. */
+    if (pending_find(bus, origin))
+        return;
+    if (gateway->pending >= (size_t)GENERATIONS * bus->options.credits) {
+        refuse(gateway, origin);
+        return;
+    }
+    pending_add(bus, origin);
+    bus->handler.on_request(origin, envelope->request, body, bus->handler.context);
+}
+
+static void on_cancel(struct gateway *gateway, const BusEnvelope *envelope, struct slice body)
+{
+    struct bus *bus = gateway->bus;
+    struct bus_origin origin = origin_of(gateway, envelope);
+    (void)body;
+    if (bus->handler.on_cancel && pending_find(bus, origin))
+        bus->handler.on_cancel(origin, bus->handler.context);
+}
+
+static void gateway_tick_in(struct gateway *gateway, int ms)
+{
+    struct timeval delay = { .tv_usec = ms * 1000 };
+    evtimer_add(gateway->tick, &delay);
+}
+
+static void on_ping(struct gateway *gateway, const BusEnvelope *envelope, struct slice body)
+{
+    bool restarted = gateway->boot != 0 && gateway->boot != envelope->boot;
+    (void)body;
+    if (restarted)
+        gateway_drop_unsent(gateway);
+    /* A ping while we were heard, but of another start: it cannot know us. */
+    if (restarted && gateway->heard)
+        gateway_say_ready(gateway);
+    gateway->boot = envelope->boot;
+    gateway->silence = 0;
+    gateway->readies = 0;
+    if (!gateway->heard)
+        gateway_tick_in(gateway, PING_MS);
+    gateway->heard = true;
+    gateway_tell(gateway, CAMPUS__BUS__ENVELOPE__KIND__PONG);
+}
+
+typedef void (*on_kind)(struct gateway *gateway, const BusEnvelope *envelope, struct slice body);
+
+static const on_kind on_kinds[] = {
+    [CAMPUS__BUS__ENVELOPE__KIND__REQUEST] = on_request,
+    [CAMPUS__BUS__ENVELOPE__KIND__CANCEL] = on_cancel,
+    [CAMPUS__BUS__ENVELOPE__KIND__PING] = on_ping,
+};
+
+static void on_message(const struct peer *from, struct slice bytes, struct slice body, void *context)
+{
+    struct gateway *gateway = context;
+    (void)from;
+    arena_reset(gateway->bus->incoming);
+    const BusEnvelope *envelope = envelope_read(gateway->bus->incoming, bytes);
+    if (!envelope) {
+        log_warning("unreadable message from a gateway", "gateway=%u bytes=%zu", gateway->index, bytes.size);
+        return;
+    }
+    size_t kind = (size_t)envelope->kind;
+    if (kind < sizeof on_kinds / sizeof *on_kinds && on_kinds[kind])
+        on_kinds[kind](gateway, envelope, body);
+}
+
+static bool gateway_dial(struct gateway *gateway)
+{
+    struct bus *bus = gateway->bus;
+    struct bus_socket_options options = {
+        .kind = BUS_DEALER,
+        .endpoint = gateway->endpoint,
+        .max_message = bus->options.max_message,
+        .on_message = on_message,
+        .on_flush = gateway_flush,
+        .context = gateway,
+    };
+    gateway->socket = bus_socket_open(bus->base, bus->zmq, &options);
+    if (!gateway->socket)
+        log_error("cannot dial a gateway", "gateway=%u error=%d", gateway->index, errno);
+    return gateway->socket;
+}
+
+/* Dials anew rather than only saying READY: inproc does not reconnect by itself, and a new routing id leaves behind
+ * whatever the old connection still holds. */
+static void gateway_lost(struct gateway *gateway)
+{
+    log_warning("gateway silent", "gateway=%u pending=%zu", gateway->index, gateway->pending);
+    gateway->heard = false;
+    gateway->readies = 0;
+    gateway_drop_unsent(gateway);
+    bus_socket_close(gateway->socket, 0);
+    gateway->socket = NULL;
+}
+
+/* Silence is counted in ticks, not in time: a process that was stopped itself must not blame the gateway. */
+static void on_tick(evutil_socket_t fd, short what, void *context)
+{
+    struct gateway *gateway = context;
+    (void)fd, (void)what;
+    if (gateway->heard && ++gateway->silence > MOST_SILENCE)
+        gateway_lost(gateway);
+    if (gateway->bus->draining && gateway->heard && !gateway->drain_told)
+        gateway->drain_told = gateway_tell(gateway, CAMPUS__BUS__ENVELOPE__KIND__DRAIN);
+    if (!gateway->socket)
+        gateway_dial(gateway);
+    if (!gateway->heard)
+        gateway_say_ready(gateway);
+    gateway_tick_in(gateway, gateway->heard || gateway->readies >= EAGER_READIES ? PING_MS : READY_MS);
+}
+
+static bool gateway_open(struct bus *bus, const char *endpoint)
+{
+    struct gateway *gateway = &bus->gateways[bus->gateway_count];
+    *gateway = (struct gateway){ .bus = bus, .index = bus->gateway_count++ };
+    gateway->endpoint = arena_strdup(bus->forever, endpoint);
+    STAILQ_INIT(&gateway->unsent);
+    gateway->tick = evtimer_new(bus->base, on_tick, gateway);
+    if (!gateway->tick)
+        abort();
+    gateway_tick_in(gateway, 0);
+    return gateway_dial(gateway);
+}
+
+struct bus *bus_open(struct event_base *base, void *zmq, const struct bus_options *options,
+                     const struct bus_handler *handler)
+{
+    uint32_t count = 0;
+    while (options->endpoints[count])
+        count++;
+    assert(count >= 1 && count <= MOST_GATEWAYS);
+    assert(options->credits >= 1 && options->credits <= MOST_CREDITS);
+    struct bus *bus = calloc(1, sizeof *bus);
+    if (!bus || sodium_init() < 0)
+        abort();
+    bus->base = base;
+    bus->zmq = zmq;
+    bus->options = *options;
+    bus->handler = *handler;
+    bus->forever = arena_new();
+    bus->incoming = arena_new();
+    bus->outgoing = arena_new();
+    const char *instance =
+        arena_printf(bus->forever, "%08x%08x%08x", randombytes_random(), randombytes_random(), randombytes_random());
+    bus->ready = envelope_pack_ready(bus->forever, options->schema, options->service, instance, options->credits);
+    bus->gateways = arena_alloc(bus->forever, count * sizeof *bus->gateways);
+    bool opened = true;
+    for (uint32_t i = 0; i < count; i++)
+        opened &= gateway_open(bus, options->endpoints[i]);
+    if (opened)
+        return bus;
+    bus_close(bus);
+    return NULL;
+}
+
+/* What is larger than a message may be would close the connection, again and again, and take the worker with it. */
+static struct slice pack_reply(struct bus *bus, struct bus_origin origin, const BusReply *reply, struct slice *body)
+{
+    static char code[] = "internal";
+    BusReply refusal = CAMPUS__BUS__REPLY__INIT;
+    BusEnvelope envelope = CAMPUS__BUS__ENVELOPE__INIT;
+    envelope.kind = CAMPUS__BUS__ENVELOPE__KIND__REPLY;
+    envelope.has_boot = envelope.has_id = true;
+    envelope.boot = origin.boot;
+    envelope.id = origin.id;
+    envelope.reply = (BusReply *)(uintptr_t)reply; /* protobuf-c knows no const; packing only reads */
+    size_t most = bus->options.max_message;
+    if (body->size > most || campus__bus__envelope__get_packed_size(&envelope) > most) {
+        log_error("reply too large", "id=%llu bytes=%zu", (unsigned long long)origin.id, body->size);
+        refusal.status = CAMPUS__STATUS__INTERNAL;
+        refusal.code = code;
+        envelope.reply = &refusal;
+        *body = slice_of(NULL, 0);
+    }
+    arena_reset(bus->outgoing);
+    return envelope_pack(bus->outgoing, &envelope);
+}
+
+void bus_reply(struct bus *bus, struct bus_origin origin, const BusReply *reply, struct slice body)
+{
+    struct pending *pending = pending_find(bus, origin);
+    assert(pending); /* each request is answered once */
+    struct gateway *gateway = &bus->gateways[origin.gateway];
+    pending_remove(bus, pending);
+    if (origin.boot != gateway->boot)
+        return; /* who asked is gone, and must not be taken for whoever has this id now */
+    struct slice envelope = pack_reply(bus, origin, reply, &body);
+    bool sent = STAILQ_EMPTY(&gateway->unsent) && gateway_send(gateway, envelope, body) == BUS_SENT;
+    if (!sent && gateway->heard)
+        gateway_keep_unsent(gateway, envelope, body);
+}
+
+void bus_drain(struct bus *bus)
+{
+    bus->draining = true;
+    for (uint32_t i = 0; i < bus->gateway_count; i++)
+        bus->gateways[i].drain_told = gateway_tell(&bus->gateways[i], CAMPUS__BUS__ENVELOPE__KIND__DRAIN);
+}
+
+size_t bus_pending(const struct bus *bus)
+{
+    return HASH_COUNT(bus->pending);
+}
+
+static void gateway_close(struct gateway *gateway)
+{
+    gateway_flush(gateway);
+    gateway_tell(gateway, CAMPUS__BUS__ENVELOPE__KIND__BYE);
+    gateway_drop_unsent(gateway);
+    bus_socket_close(gateway->socket, BYE_LINGER_MS);
+    event_free(gateway->tick);
+}
+
+void bus_close(struct bus *bus)
+{
+    struct pending *pending, *next;
+    if (!bus)
+        return;
+    for (uint32_t i = 0; i < bus->gateway_count; i++)
+        gateway_close(&bus->gateways[i]);
+    HASH_ITER(hh, bus->pending, pending, next)
+    {
+        HASH_DEL(bus->pending, pending);
+        free(pending);
+    }
+    arena_free(bus->outgoing);
+    arena_free(bus->incoming);
+    arena_free(bus->forever);
+    free(bus);
+}

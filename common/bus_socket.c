@@ -1,0 +1,231 @@
+/* bus_socket.c -- the pump: flush, then receive until there is nothing, and again after every send from outside. */
+#include "common/bus_socket.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <zmq.h>
+
+enum {
+    PUMP_BUDGET = 256, /* messages before the loop's other events have their turn */
+    HOUSEKEEPING_MS = 100, /* turns a lost wake-up, should there be one, into a delay */
+    RETRY_MS = 2, /* for what the high-water mark held back */
+    HIGH_WATER = 10000, /* a backstop: credit is the limit that is felt */
+    MOST_FRAMES = 3, /* routing id, envelope, body */
+};
+
+struct bus_socket {
+    struct bus_socket_options options;
+    void *zmq;
+    struct event *readable, *kick, *housekeeping;
+    bool pumping, kicked;
+};
+
+/* For both kinds. Heartbeats stay off: with them a receiver at its high-water mark aborts when its peer is killed
+ * (libzmq 4.3.4, issues 4364 and 3937). The gateway pings instead. */
+static const struct {
+    int option, value;
+} common_options[] = {
+    { ZMQ_LINGER, 0 },
+    { ZMQ_SNDHWM, HIGH_WATER },
+    { ZMQ_RCVHWM, HIGH_WATER },
+    { ZMQ_HEARTBEAT_IVL, 0 },
+    { ZMQ_HANDSHAKE_IVL, 5000 },
+    { ZMQ_RECONNECT_IVL, 20 },
+    { ZMQ_RECONNECT_IVL_MAX, 200 },
+    { ZMQ_BACKLOG, 1024 },
+    { ZMQ_IPV6, 1 },
+    { ZMQ_TCP_KEEPALIVE, 1 },
+    { ZMQ_TCP_KEEPALIVE_IDLE, 10 },
+    { ZMQ_TCP_KEEPALIVE_INTVL, 5 },
+    { ZMQ_TCP_KEEPALIVE_CNT, 3 },
+    { ZMQ_TCP_MAXRT, 10000 },
+};
+
+static void kick_after(struct bus_socket *socket, int ms)
+{
+    /* A timer, not event_active(): that starves either ZeroMQ or all other events, depending on priority. */
+    struct timeval delay = { .tv_usec = ms * 1000 };
+    if (socket->kicked)
+        return;
+    socket->kicked = ms == 0;
+    evtimer_add(socket->kick, &delay);
+}
+
+/* 0, or -1 with errno. */
+static int receive_frame(void *zmq, zmq_msg_t *frame)
+{
+    int received;
+    zmq_msg_init(frame);
+    do
+        received = zmq_msg_recv(frame, zmq, ZMQ_DONTWAIT);
+    while (received < 0 && errno == EINTR);
+    return received < 0 ? -1 : 0;
+}
+
+static struct slice frame_slice(zmq_msg_t *frame)
+{
+    return slice_of(zmq_msg_data(frame), zmq_msg_size(frame));
+}
+
+/* What has another number of frames, or a routing id that is not of our making, is nobody's message. */
+static void deliver(struct bus_socket *socket, zmq_msg_t frames[MOST_FRAMES], size_t count)
+{
+    const struct bus_socket_options *options = &socket->options;
+    struct peer peer = { 0 };
+    if (options->kind == BUS_DEALER) {
+        if (count == 2)
+            options->on_message(NULL, frame_slice(&frames[0]), frame_slice(&frames[1]), options->context);
+        return;
+    }
+    struct slice id = frame_slice(&frames[0]);
+    if (count != 3 || id.size > PEER_SIZE)
+        return;
+    peer.size = (uint8_t)id.size;
+    memcpy(peer.id, id.data, id.size);
+    options->on_message(&peer, frame_slice(&frames[1]), frame_slice(&frames[2]), options->context);
+}
+
+/* Takes one message with all its frames; false where there is none. After the first frame the others are there. */
+static bool receive(struct bus_socket *socket)
+{
+    zmq_msg_t frames[MOST_FRAMES], excess;
+    size_t count = 0;
+    bool more = true;
+    while (more) {
+        zmq_msg_t *frame = count < MOST_FRAMES ? &frames[count] : &excess;
+        if (receive_frame(socket->zmq, frame) < 0)
+            break;
+        more = zmq_msg_more(frame);
+        if (frame == &excess)
+            zmq_msg_close(frame);
+        count++;
+    }
+    if (count > 0 && !more)
+        deliver(socket, frames, count);
+    for (size_t i = 0; i < count && i < MOST_FRAMES; i++)
+        zmq_msg_close(&frames[i]);
+    return count > 0;
+}
+
+/* The last operation on the socket must be a receive that found nothing: only then does ZMQ_FD wake us again. */
+static void pump(evutil_socket_t fd, short what, void *context)
+{
+    struct bus_socket *socket = context;
+    bool unsent = false;
+    int received = 0;
+    (void)fd, (void)what;
+    socket->kicked = false;
+    socket->pumping = true;
+    if (socket->options.on_flush)
+        unsent = socket->options.on_flush(socket->options.context);
+    while (received < PUMP_BUDGET && receive(socket))
+        received++;
+    socket->pumping = false;
+    if (received == PUMP_BUDGET)
+        kick_after(socket, 0);
+    else if (unsent)
+        kick_after(socket, RETRY_MS);
+}
+
+static int set_options(struct bus_socket *socket)
+{
+    bool router = socket->options.kind == BUS_ROUTER;
+    int64_t max_message = (int64_t)socket->options.max_message;
+    int one = 1, failed = 0;
+    for (size_t i = 0; i < sizeof common_options / sizeof *common_options; i++)
+        failed |= zmq_setsockopt(socket->zmq, common_options[i].option, &common_options[i].value, sizeof(int));
+    failed |= zmq_setsockopt(socket->zmq, ZMQ_MAXMSGSIZE, &max_message, sizeof max_message);
+    if (router) {
+        failed |= zmq_setsockopt(socket->zmq, ZMQ_ROUTER_MANDATORY, &one, sizeof one);
+        failed |= zmq_setsockopt(socket->zmq, ZMQ_ROUTER_HANDOVER, &one, sizeof one);
+        return failed;
+    }
+    /* A fresh routing id each time, so that what is left of an earlier connection cannot be taken for this one. The
+     * first byte is not 0: such ids are ZeroMQ's own. */
+    uint8_t id[PEER_SIZE];
+    randombytes_buf(id, sizeof id);
+    id[0] |= 0x80;
+    failed |= zmq_setsockopt(socket->zmq, ZMQ_ROUTING_ID, id, sizeof id);
+    failed |= zmq_setsockopt(socket->zmq, ZMQ_IMMEDIATE, &one, sizeof one);
+    return failed;
+}
+
+static int attach(struct bus_socket *socket, struct event_base *base)
+{
+    static const struct timeval housekeeping = { .tv_usec = HOUSEKEEPING_MS * 1000 };
+    int fd;
+    size_t size = sizeof fd;
+    if (zmq_getsockopt(socket->zmq, ZMQ_FD, &fd, &size) < 0)
+        return -1;
+    socket->readable = event_new(base, fd, EV_READ | EV_PERSIST, pump, socket);
+    socket->kick = evtimer_new(base, pump, socket);
+    socket->housekeeping = event_new(base, -1, EV_PERSIST, pump, socket);
+    if (!socket->readable || !socket->kick || !socket->housekeeping)
+        abort();
+    event_add(socket->readable, NULL);
+    event_add(socket->housekeeping, &housekeeping);
+    kick_after(socket, 0);
+    return 0;
+}
+
+struct bus_socket *bus_socket_open(struct event_base *base, void *zmq, const struct bus_socket_options *options)
+{
+    bool router = options->kind == BUS_ROUTER;
+    struct bus_socket *socket = calloc(1, sizeof *socket);
+    if (!socket)
+        abort();
+    socket->options = *options;
+    socket->zmq = zmq_socket(zmq, router ? ZMQ_ROUTER : ZMQ_DEALER);
+    if (socket->zmq && set_options(socket) == 0 &&
+        (router ? zmq_bind : zmq_connect)(socket->zmq, options->endpoint) == 0 && attach(socket, base) == 0)
+        return socket;
+    int error = errno;
+    bus_socket_close(socket, 0);
+    errno = error;
+    return NULL;
+}
+
+void bus_socket_close(struct bus_socket *socket, int linger_ms)
+{
+    if (!socket)
+        return;
+    assert(!socket->pumping);
+    struct event *events[] = { socket->readable, socket->kick, socket->housekeeping };
+    for (size_t i = 0; i < sizeof events / sizeof *events; i++)
+        if (events[i])
+            event_free(events[i]);
+    if (socket->zmq) {
+        zmq_setsockopt(socket->zmq, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+        zmq_close(socket->zmq);
+    }
+    free(socket);
+}
+
+static int send_frame(void *zmq, struct slice frame, int more)
+{
+    int sent;
+    do
+        sent = zmq_send(zmq, frame.data, frame.size, ZMQ_DONTWAIT | more);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -1 : 0;
+}
+
+enum bus_sent bus_socket_send(struct bus_socket *socket, const struct peer *to, struct slice envelope,
+                              struct slice body)
+{
+    assert((socket->options.kind == BUS_ROUTER) == (to != NULL));
+    /* Even a send that fails may have taken the wake-up of what came in. */
+    if (!socket->pumping)
+        kick_after(socket, 0);
+    int failed = to ? send_frame(socket->zmq, slice_of(to->id, to->size), ZMQ_SNDMORE) : 0;
+    if (!failed)
+        failed = send_frame(socket->zmq, envelope, ZMQ_SNDMORE);
+    if (!failed)
+        failed = send_frame(socket->zmq, body, 0);
+    if (!failed)
+        return BUS_SENT;
+    return errno == EAGAIN ? BUS_FULL : BUS_UNROUTABLE;
+}

@@ -1,0 +1,205 @@
+/* call.c -- what a handler may ask of its call, and how a request becomes one. */
+#include "common/call_state.h"
+
+#include "common/parameter.h"
+
+#include "bus.pb-c.h"
+
+#include <assert.h>
+#include <sodium.h>
+
+/* ---- reading ---- */
+
+static const char **copy_texts(struct arena *arena, char **texts, size_t count)
+{
+    const char **copies = arena_alloc(arena, (count + 1) * sizeof *copies);
+    for (size_t i = 0; i < count; i++)
+        copies[i] = arena_strdup(arena, texts[i]);
+    return copies;
+}
+
+static const char *copy_text(struct arena *arena, const char *text)
+{
+    return text ? arena_strdup(arena, text) : NULL;
+}
+
+static void read_header(struct call *call, const BusRequest *header)
+{
+    struct arena *arena = call->arena;
+    const Campus__Bus__Principal *caller = header->caller;
+    if (caller)
+        call->caller = (struct call_caller){
+            .id = arena_strdup(arena, caller->id),
+            .person = copy_text(arena, caller->person),
+            .permissions = copy_texts(arena, caller->permissions, caller->n_permissions),
+            .permission_count = caller->n_permissions,
+            .organisation = copy_text(arena, caller->organisation),
+        };
+    call->scopes = copy_texts(arena, header->scopes, header->n_scopes);
+    call->scope_count = header->n_scopes;
+    call->set = copy_texts(arena, header->set, header->n_set);
+    call->set_count = header->n_set;
+    call->idempotency_key = copy_text(arena, header->idempotency_key);
+    call->key_minted = header->key_minted;
+    call->has_if_version = header->has_if_version;
+    call->if_version = header->if_version;
+    call->request_id = copy_text(arena, header->request_id);
+}
+
+bool call_read(struct call *call, const BusRequest *header, struct slice body)
+{
+    const struct message *message = call->plan->rpc->request;
+    struct wire_field field;
+    call->body = arena_copy(call->arena, body);
+    call->fields = arena_zalloc(call->arena, (message->count + 1) * sizeof *call->fields);
+    read_header(call, header);
+    struct wire_reader reader = wire_read(call->body);
+    while (wire_next(&reader, &field)) {
+        const struct field *known = message_field(message, field.number);
+        if (!known)
+            continue;
+        call->fields[known->index] = field;
+        call->present |= UINT64_C(1) << known->index;
+    }
+    return !reader.broken && (call->plan->rpc->kind == RPC_READ || call->idempotency_key);
+}
+
+const char *call_principal(const struct call *call)
+{
+    return call->caller.id ? call->caller.id : "anonymous";
+}
+
+/* ---- the request, for handlers ---- */
+
+struct arena *call_arena(struct call *call)
+{
+    return call->arena;
+}
+
+const struct rpc *call_rpc(const struct call *call)
+{
+    return call->plan->rpc;
+}
+
+static const struct field *field_named(const struct call *call, const char *name)
+{
+    const struct field *field = message_find(call->plan->rpc->request, slice_text(name));
+    assert(field);
+    return field;
+}
+
+static const struct wire_field *value_of(const struct call *call, const char *name)
+{
+    const struct field *field = field_named(call, name);
+    return call->present >> field->index & 1 ? &call->fields[field->index] : NULL;
+}
+
+bool call_has(const struct call *call, const char *field)
+{
+    return value_of(call, field) != NULL;
+}
+
+struct slice call_bytes(const struct call *call, const char *field)
+{
+    const struct wire_field *value = value_of(call, field);
+    return value ? value->bytes : slice_of(NULL, 0);
+}
+
+const char *call_text(struct call *call, const char *field)
+{
+    return parameter_text(call->arena, field_named(call, field), call->body);
+}
+
+int64_t call_integer(const struct call *call, const char *field, int64_t absent)
+{
+    const struct wire_field *value = value_of(call, field);
+    return value ? (int64_t)value->value : absent;
+}
+
+bool call_flag(const struct call *call, const char *field)
+{
+    return call_integer(call, field, 0) != 0;
+}
+
+size_t call_texts(struct call *call, const char *field, const char *const **values)
+{
+    uint32_t number = field_named(call, field)->number;
+    struct wire_reader reader = wire_read(call->body);
+    struct wire_field value;
+    size_t count = 0;
+    while (wire_next(&reader, &value))
+        count += value.number == number;
+    const char **texts = arena_alloc(call->arena, (count + 1) * sizeof *texts);
+    reader = wire_read(call->body);
+    for (size_t i = 0; wire_next(&reader, &value);)
+        if (value.number == number)
+            texts[i++] = arena_text(call->arena, value.bytes);
+    *values = texts;
+    return count;
+}
+
+/* "*" covers all, "membership.*" what begins with "membership.", anything else itself. */
+static bool pattern_covers(const char *pattern, const char *permission)
+{
+    size_t size = strlen(pattern);
+    if (size && pattern[size - 1] == '*')
+        return strncmp(pattern, permission, size - 1) == 0;
+    return strcmp(pattern, permission) == 0;
+}
+
+bool call_holds(const struct call *call, const char *permission)
+{
+    for (size_t i = 0; i < call->caller.permission_count; i++)
+        if (pattern_covers(call->caller.permissions[i], permission))
+            return true;
+    return false;
+}
+
+void call_derive_secret(const struct call *call, uint8_t secret[32])
+{
+    crypto_generichash_state state;
+    const char *parts[] = { call->plan->rpc->name, call_principal(call), call->idempotency_key };
+    crypto_generichash_init(&state, call->secret, PAGE_SECRET, 32);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        crypto_generichash_update(&state, (const uint8_t *)parts[i], strlen(parts[i]) + 1);
+    crypto_generichash_final(&state, secret, 32);
+}
+
+/* ---- what a handler adds and says ---- */
+
+void call_add(struct call *call, const char *name, const char *value)
+{
+    struct added *added = arena_alloc(call->arena, sizeof *added);
+    *added = (struct added){ .next = call->added, .name = name, .value = value };
+    call->added = added;
+}
+
+void call_add_array(struct call *call, const char *name, const char *const *values, size_t count)
+{
+    call_add(call, name, parameter_array(call->arena, values, count));
+}
+
+void call_refuse(struct call *call, const char *code)
+{
+    const struct refusal *refusal = rpc_refusal(call->plan->rpc, code);
+    if (call->problem.status != STATUS_OK)
+        return; /* the first reason stands */
+    if (!refusal) {
+        problem_set(&call->problem, code);
+        return;
+    }
+    call->problem.status = refusal->status;
+    call->problem.code = refusal->code;
+}
+
+void call_complain(struct call *call, const char *pointer, const char *code, const char *argument)
+{
+    problem_add(call->arena, &call->problem, pointer, code, argument);
+}
+
+void call_reply_text(struct call *call, const char *field, const char *value)
+{
+    const struct field *told = message_find(call->plan->rpc->reply, slice_text(field));
+    assert(told && told->type == FIELD_STRING);
+    wire_put_text(&call->reply, told->number, value);
+}

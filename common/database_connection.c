@@ -1,0 +1,576 @@
+/* database_connection.c -- connects, prepares, sends groups, reads results, notices loss. */
+#include "common/database_connection.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#include <assert.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+enum {
+    MOST_IN_GROUP = 64, /* batches under one Sync: bounds what an error repeats and how long the first waits */
+    SHORTEST_REST_MS = 20,
+    LONGEST_REST_MS = 1000,
+    CONNECT_MS = 5000, /* from the first packet to all statements prepared */
+    FROZEN_MS = 2000, /* silence beyond the statement timeout */
+    LONG_FACTOR = 10, /* an import's statements may take so much longer */
+};
+
+enum state { RESTING, CONNECTING, PREPARING, READY };
+
+/* The batches under one Sync, in the order of their sending. */
+struct group {
+    struct batch *first, *last;
+    uint32_t count;
+};
+
+struct database_connection {
+    struct database_connection_options options;
+    enum state state;
+    PGconn *pg;
+    struct event *timer; /* RESTING: when to connect; CONNECTING and PREPARING: when to give up */
+    struct event *polling; /* CONNECTING: what libpq waits for */
+    struct event *readable, *writable; /* from PREPARING on; writable only while libpq holds unsent bytes */
+    struct group *groups; /* a ring of `depth`: `sent` ones from `head` on, behind them the open one */
+    uint32_t depth, head, sent, in_flight;
+    struct batch *at; /* whose result comes next, NULL behind the last of the group */
+    size_t step;
+    struct batch *cut; /* of the group being read: which failed, or NULL; and what became of it */
+    enum answer verdict;
+    size_t prepared; /* PREPARING: results so far, two a statement */
+    uint32_t rest_ms;
+    bool complained, blamed; /* one line an outage: about the connection, about a statement */
+    int64_t heard_us; /* when the server last said something, or was first asked */
+};
+
+/* ---- how to connect ---- */
+
+const char *const database_lane_names[LANE_COUNT + 1] = { "point", "heavy", "write", "import", "start" };
+
+static bool reads_only(enum lane lane)
+{
+    return lane == LANE_POINT || lane == LANE_HEAVY;
+}
+
+static uint32_t statement_ms(const struct database_options *options, enum lane lane)
+{
+    return options->statement_ms * (lane == LANE_IMPORT ? LONG_FACTOR : 1);
+}
+
+/* What stands before dbname is a default that the operator's conninfo may change; what stands behind it is decided here.
+ * So reads may be sent to replicas, and writes always look for the primary. */
+void database_words(struct database_words *words, const struct database_options *options, enum lane lane)
+{
+    snprintf(words->name, sizeof words->name, "campus/%s/%s", options->schema, database_lane_names[lane]);
+    snprintf(words->settings, sizeof words->settings,
+             "-c search_path=%s,campus,public -c statement_timeout=%u -c lock_timeout=%u"
+             " -c idle_in_transaction_session_timeout=10s -c timezone=UTC -c jit=off%s",
+             options->schema, statement_ms(options, lane), options->lock_ms,
+             reads_only(lane) ? " -c default_transaction_read_only=on" : "");
+    const char *const pairs[][2] = {
+        { "connect_timeout", "5" },
+        { "tcp_user_timeout", "10000" },
+        { "keepalives_idle", "10" },
+        { "keepalives_interval", "5" },
+        { "keepalives_count", "3" },
+        { "target_session_attrs", "primary" },
+        { "dbname", options->conninfo },
+        { "user", options->role },
+        { "options", words->settings },
+        { "application_name", words->name },
+        { "client_encoding", "UTF8" },
+        { "gssencmode", "disable" },
+        { reads_only(lane) ? NULL : "target_session_attrs", "read-write" },
+    };
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (pairs[i][0] && pairs[i][1]) {
+            words->keys[used] = pairs[i][0];
+            words->values[used++] = pairs[i][1];
+        }
+    words->keys[used] = words->values[used] = NULL;
+}
+
+/* ---- loss and rest ---- */
+
+static struct group *open_group(struct database_connection *c)
+{
+    return &c->groups[(c->head + c->sent) % c->depth];
+}
+
+static void rest(struct database_connection *c, uint32_t ms)
+{
+    c->state = RESTING;
+    event_add(c->timer, &(struct timeval){ .tv_sec = ms / 1000, .tv_usec = (int)(ms % 1000) * 1000 });
+}
+
+static void drop_event(struct event **ev)
+{
+    if (*ev)
+        event_free(*ev);
+    *ev = NULL;
+}
+
+static void disconnect(struct database_connection *c)
+{
+    drop_event(&c->polling);
+    drop_event(&c->readable);
+    drop_event(&c->writable);
+    event_del(c->timer);
+    PQfinish(c->pg);
+    c->pg = NULL;
+}
+
+static void answer(struct database_connection *c, struct batch *batch, enum answer what)
+{
+    batch->next = NULL;
+    c->in_flight--;
+    c->options.on_answer(batch, what, c->options.context);
+}
+
+static void answer_all_lost(struct database_connection *c)
+{
+    for (uint32_t i = 0; i <= c->sent && c->in_flight; i++) {
+        struct group *group = &c->groups[(c->head + i) % c->depth];
+        struct batch *next;
+        for (struct batch *batch = group->first; batch; batch = next) {
+            next = batch->next;
+            answer(c, batch, ANSWER_LOST);
+        }
+        *group = (struct group){ 0 };
+    }
+    c->head = c->sent = 0;
+    c->at = c->cut = NULL;
+}
+
+/* The reason is ours or libpq's about connecting; the words of a statement's error may hold values. */
+static void lost(struct database_connection *c, const char *reason)
+{
+    bool was_ready = c->state == READY;
+    if (!c->complained)
+        log_warning("database connection lost", "schema=%s lane=%s reason=\"%.*s\"", c->options.database->schema,
+                    database_lane_names[c->options.lane], (int)strcspn(reason, "\n"), reason);
+    c->complained = true;
+    disconnect(c);
+    rest(c, c->rest_ms / 2 + arc4random_uniform(c->rest_ms / 2 + 1));
+    c->rest_ms = c->rest_ms * 2 > LONGEST_REST_MS ? LONGEST_REST_MS : c->rest_ms * 2;
+    if (was_ready)
+        c->options.on_change(false, c->options.context);
+    answer_all_lost(c);
+}
+
+/* Hands libpq's bytes to the system and waits for room only while some are left. False: the connection is lost. */
+static bool push(struct database_connection *c)
+{
+    int left = PQflush(c->pg);
+    if (left < 0) {
+        lost(c, "sending failed");
+        return false;
+    }
+    if (left > 0)
+        event_add(c->writable, NULL);
+    else if (event_pending(c->writable, EV_WRITE, NULL))
+        event_del(c->writable);
+    return true;
+}
+
+/* ---- connecting and preparing ---- */
+
+static void on_polling(evutil_socket_t fd, short what, void *context);
+static void on_socket(evutil_socket_t fd, short what, void *context);
+
+/* libpq may change its socket at each step, so nothing is registered while it works. */
+static void poll_for(struct database_connection *c, short what)
+{
+    drop_event(&c->polling);
+    c->polling = event_new(c->options.base, PQsocket(c->pg), what, on_polling, c);
+    if (!c->polling)
+        abort();
+    event_add(c->polling, NULL);
+}
+
+/* Of a notice only the code: its text may hold values. */
+static void on_notice(void *context, const PGresult *result)
+{
+    struct database_connection *c = context;
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    log_debug("database notice", "schema=%s sqlstate=%s", c->options.database->schema, sqlstate ? sqlstate : "");
+}
+
+static void start(struct database_connection *c)
+{
+    struct database_words words;
+    database_words(&words, c->options.database, c->options.lane);
+    c->state = CONNECTING;
+    c->pg = PQconnectStartParams(words.keys, words.values, 1);
+    if (!c->pg)
+        abort();
+    PQsetNoticeReceiver(c->pg, on_notice, c);
+    event_add(c->timer, &(struct timeval){ .tv_sec = CONNECT_MS / 1000 });
+    if (PQstatus(c->pg) == CONNECTION_BAD)
+        lost(c, PQerrorMessage(c->pg));
+    else
+        poll_for(c, EV_WRITE);
+}
+
+static bool send_preparation(struct database_connection *c)
+{
+    for (size_t i = 0; i < c->options.statement_count; i++) {
+        const struct prepared *statement = &c->options.statements[i];
+        if (!PQsendPrepare(c->pg, statement->name, statement->text, 0, NULL) ||
+            !PQsendDescribePrepared(c->pg, statement->name))
+            return false;
+    }
+    return PQpipelineSync(c->pg);
+}
+
+static void prepare(struct database_connection *c)
+{
+    drop_event(&c->polling);
+    c->state = PREPARING;
+    c->prepared = 0;
+    c->readable = event_new(c->options.base, PQsocket(c->pg), EV_READ | EV_PERSIST, on_socket, c);
+    c->writable = event_new(c->options.base, PQsocket(c->pg), EV_WRITE | EV_PERSIST, on_socket, c);
+    if (!c->readable || !c->writable)
+        abort();
+    event_add(c->readable, NULL);
+    if (PQsetnonblocking(c->pg, 1) != 0 || !PQenterPipelineMode(c->pg) || !send_preparation(c))
+        lost(c, "preparing could not be sent");
+    else
+        push(c);
+}
+
+static void on_polling(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd, (void)what;
+    struct database_connection *c = context;
+    switch (PQconnectPoll(c->pg)) {
+    case PGRES_POLLING_READING:
+        poll_for(c, EV_READ);
+        break;
+    case PGRES_POLLING_WRITING:
+        poll_for(c, EV_WRITE);
+        break;
+    case PGRES_POLLING_OK:
+        prepare(c);
+        break;
+    default:
+        lost(c, PQerrorMessage(c->pg));
+    }
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd, (void)what;
+    struct database_connection *c = context;
+    if (c->state == RESTING)
+        start(c);
+    else
+        lost(c, "connecting took too long");
+}
+
+/* Rows are read by what was described at the start: after a change of the schema they could be misread. */
+static bool as_described(const struct prepared *statement, const PGresult *result)
+{
+    if (PQnfields(result) != statement->column_count || PQnparams(result) != statement->parameter_count)
+        return false;
+    for (int i = 0; i < statement->column_count; i++)
+        if (PQftype(result, i) != statement->column_types[i] ||
+            strcmp(PQfname(result, i), statement->column_names[i]) != 0)
+            return false;
+    return true;
+}
+
+static bool preparation_failed(struct database_connection *c, const char *name, const char *reason)
+{
+    if (!c->blamed)
+        log_error("statement does not prepare", "schema=%s lane=%s statement=%s reason=\"%s\"",
+                  c->options.database->schema, database_lane_names[c->options.lane], name, reason);
+    c->blamed = true;
+    lost(c, "preparing failed");
+    return false;
+}
+
+static void become_ready(struct database_connection *c)
+{
+    event_del(c->timer);
+    c->state = READY;
+    c->rest_ms = SHORTEST_REST_MS;
+    if (c->complained)
+        log_info("database connection restored", "schema=%s lane=%s", c->options.database->schema,
+                 database_lane_names[c->options.lane]);
+    c->complained = c->blamed = false;
+    c->options.on_change(true, c->options.context);
+}
+
+/* Results come in pairs: of the prepare, of the describe. False: the connection is lost. */
+static bool take_preparation(struct database_connection *c, PGresult *result)
+{
+    const struct prepared *statement = &c->options.statements[c->prepared / 2];
+    bool described = c->prepared % 2 == 1;
+    bool kept = true;
+    if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+        become_ready(c);
+    } else if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+        const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+        kept = preparation_failed(c, c->prepared / 2 < c->options.statement_count ? statement->name : "",
+                                  sqlstate ? sqlstate : "");
+    } else if (described && !as_described(statement, result)) {
+        kept = preparation_failed(c, statement->name, "other columns than at the start");
+    }
+    c->prepared++;
+    PQclear(result);
+    return kept;
+}
+
+/* ---- results ---- */
+
+/* What an SQLSTATE means for a batch; the first prefix that fits decides. */
+static const struct {
+    const char *prefix;
+    enum answer verdict;
+} verdicts[] = {
+    { "40001", ANSWER_CONFLICT }, { "40P01", ANSWER_CONFLICT }, { "57014", ANSWER_EXPIRED },
+    { "26000", ANSWER_LOST }, /* the statement is not prepared here: a new connection prepares it */
+    { "08", ANSWER_LOST },        { "57P", ANSWER_LOST }, /* shutting down, starting up */
+    { "53", ANSWER_UNAVAILABLE }, { "58", ANSWER_UNAVAILABLE },
+};
+
+static bool field_is(const PGresult *result, int field, const char *text)
+{
+    const char *value = PQresultErrorField(result, field);
+    return value && strcmp(value, text) == 0;
+}
+
+/* Results that a new connection mends: it ends this one, or has plans from before a change of the schema, or a write has
+ * come to a server that has become a standby. */
+static bool ends_connection(const struct database_connection *c, const PGresult *result, const char *sqlstate)
+{
+    return !sqlstate || field_is(result, PG_DIAG_SEVERITY_NONLOCALIZED, "FATAL") ||
+           field_is(result, PG_DIAG_SEVERITY_NONLOCALIZED, "PANIC") ||
+           (strcmp(sqlstate, "0A000") == 0 && field_is(result, PG_DIAG_SOURCE_FUNCTION, "RevalidateCachedQuery")) ||
+           (strcmp(sqlstate, "25006") == 0 && !reads_only(c->options.lane));
+}
+
+static enum answer judge(const struct database_connection *c, const PGresult *result)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (ends_connection(c, result, sqlstate))
+        return ANSWER_LOST;
+    for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++)
+        if (strncmp(sqlstate, verdicts[i].prefix, strlen(verdicts[i].prefix)) == 0)
+            return verdicts[i].verdict;
+    return ANSWER_REFUSED;
+}
+
+static void copy_field(char *to, size_t size, const PGresult *result, int field)
+{
+    const char *value = PQresultErrorField(result, field);
+    snprintf(to, size, "%s", value ? value : "");
+}
+
+static void note_refusal(struct batch *batch, size_t step, const PGresult *result)
+{
+    batch->failed_step = step;
+    copy_field(batch->sqlstate, sizeof batch->sqlstate, result, PG_DIAG_SQLSTATE);
+    copy_field(batch->constraint, sizeof batch->constraint, result, PG_DIAG_CONSTRAINT_NAME);
+    copy_field(batch->table, sizeof batch->table, result, PG_DIAG_TABLE_NAME);
+    copy_field(batch->column, sizeof batch->column, result, PG_DIAG_COLUMN_NAME);
+}
+
+static void next_step(struct database_connection *c)
+{
+    if (c->at && ++c->step == c->at->step_count) {
+        c->at = c->at->next;
+        c->step = 0;
+    }
+}
+
+/* An error behind all steps is the commit's. Of a group that is one batch it is that batch's; of several nobody knows whose,
+ * and each is repeated alone. False: the connection is lost. */
+static bool take_error(struct database_connection *c, const PGresult *result)
+{
+    enum answer verdict = judge(c, result);
+    if (verdict == ANSWER_LOST) {
+        const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+        lost(c, sqlstate ? sqlstate : "closed by the server");
+        return false;
+    }
+    const struct group *group = &c->groups[c->head];
+    bool at_commit = !c->at;
+    c->cut = at_commit ? group->first : c->at;
+    c->verdict = at_commit && group->count > 1 ? ANSWER_AGAIN : verdict;
+    note_refusal(c->cut, at_commit ? c->cut->step_count - 1 : c->step, result);
+    next_step(c);
+    return true;
+}
+
+static void start_reading_group(struct database_connection *c)
+{
+    c->at = c->sent ? c->groups[c->head].first : NULL;
+    c->step = 0;
+    c->cut = NULL;
+}
+
+static void end_group(struct database_connection *c)
+{
+    struct batch *batch = c->groups[c->head].first, *cut = c->cut;
+    c->groups[c->head] = (struct group){ 0 };
+    c->head = (c->head + 1) % c->depth;
+    c->sent--;
+    start_reading_group(c);
+    enum answer what = ANSWER_DONE;
+    for (struct batch *next; batch; batch = next) {
+        next = batch->next;
+        if (what != ANSWER_DONE)
+            what = ANSWER_AGAIN;
+        if (batch == cut)
+            what = c->verdict;
+        answer(c, batch, what);
+    }
+}
+
+/* False: the connection is lost. */
+static bool take_result(struct database_connection *c, PGresult *result)
+{
+    bool kept = true;
+    switch (PQresultStatus(result)) {
+    case PGRES_TUPLES_OK:
+    case PGRES_COMMAND_OK:
+    case PGRES_EMPTY_QUERY:
+        assert(c->at);
+        c->at->steps[c->step].result = result;
+        next_step(c);
+        return true;
+    case PGRES_PIPELINE_SYNC:
+        end_group(c);
+        break;
+    case PGRES_PIPELINE_ABORTED:
+        next_step(c);
+        break;
+    default:
+        kept = take_error(c, result);
+    }
+    PQclear(result);
+    return kept;
+}
+
+/* One read for each readiness, then all results that are complete. PQgetResult would block while libpq is busy. */
+static void on_socket(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    struct database_connection *c = context;
+    if ((what & EV_READ) && !PQconsumeInput(c->pg)) {
+        lost(c, "closed by the server");
+        return;
+    }
+    if (what & EV_READ)
+        c->heard_us = clock_monotonic_us();
+    while ((c->sent || c->state == PREPARING) && !PQisBusy(c->pg)) {
+        PGresult *result = PQgetResult(c->pg);
+        if (!result && PQstatus(c->pg) == CONNECTION_BAD)
+            break;
+        if (result && !(c->state == PREPARING ? take_preparation(c, result) : take_result(c, result)))
+            return;
+    }
+    if (PQstatus(c->pg) == CONNECTION_BAD)
+        lost(c, "closed by the server");
+    else
+        push(c);
+}
+
+/* ---- what the database calls ---- */
+
+void database_connection_flush(struct database_connection *c)
+{
+    if (c->state != READY || open_group(c)->count == 0 || c->sent == c->depth)
+        return;
+    if (c->sent++ == 0) {
+        start_reading_group(c);
+        c->heard_us = clock_monotonic_us();
+    }
+    if (!PQpipelineSync(c->pg))
+        lost(c, "sending failed");
+    else
+        push(c);
+}
+
+static bool send_steps(struct database_connection *c, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->step_count; i++) {
+        const struct step *step = &batch->steps[i];
+        if (!PQsendQueryPrepared(c->pg, step->statement->name, step->statement->parameter_count, step->values, NULL,
+                                 NULL, 1))
+            return false;
+    }
+    return true;
+}
+
+void database_connection_add(struct database_connection *c, struct batch *batch)
+{
+    assert(c->state == READY && c->in_flight < c->depth);
+    bool alone = batch->alone || c->options.lane != LANE_POINT;
+    if (alone)
+        database_connection_flush(c);
+    struct group *group = open_group(c);
+    if (group->first)
+        group->last->next = batch;
+    else
+        group->first = batch;
+    group->last = batch;
+    group->count++;
+    c->in_flight++;
+    if (c->state != READY || !send_steps(c, batch)) {
+        lost(c, "sending failed");
+        return;
+    }
+    if (alone || group->count == MOST_IN_GROUP)
+        database_connection_flush(c);
+}
+
+void database_connection_sweep(struct database_connection *c, int64_t now_us)
+{
+    int64_t silence_us = (statement_ms(c->options.database, c->options.lane) + (int64_t)FROZEN_MS) * 1000;
+    if (c->sent && now_us - c->heard_us > silence_us)
+        lost(c, "no answer");
+}
+
+bool database_connection_ready(const struct database_connection *c)
+{
+    return c->state == READY;
+}
+
+uint32_t database_connection_in_flight(const struct database_connection *c)
+{
+    return c->in_flight;
+}
+
+struct database_connection *database_connection_open(const struct database_connection_options *options)
+{
+    struct database_connection *c = calloc(1, sizeof *c);
+    if (!c)
+        abort();
+    c->options = *options;
+    c->rest_ms = SHORTEST_REST_MS;
+    c->depth = options->database->lanes[options->lane].depth;
+    assert(c->depth > 0);
+    c->groups = calloc(c->depth, sizeof *c->groups);
+    c->timer = evtimer_new(options->base, on_timer, c);
+    if (!c->groups || !c->timer)
+        abort();
+    rest(c, 0);
+    return c;
+}
+
+void database_connection_close(struct database_connection *c)
+{
+    if (!c)
+        return;
+    disconnect(c);
+    c->state = RESTING;
+    answer_all_lost(c);
+    event_free(c->timer);
+    free(c->groups);
+    free(c);
+}

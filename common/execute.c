@@ -1,0 +1,389 @@
+/* execute.c -- the stages of a call: check, choose the statements, send the batch, read what came back. */
+#include "common/execute.h"
+
+#include "common/call_state.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/parameter.h"
+#include "common/rows.h"
+
+#include <assert.h>
+
+enum { DEFAULT_PAGE = 50, MOST_REPLAYS = 3, RETRY_AFTER_MS = 1000 };
+
+static void send_batch(struct call *call);
+
+static bool refused(const struct call *call)
+{
+    return call->problem.status != STATUS_OK;
+}
+
+static void end(struct call *call)
+{
+    if (call->problem.status == STATUS_UNAVAILABLE && !call->problem.retry_after_ms)
+        call->problem.retry_after_ms = RETRY_AFTER_MS;
+    call->on_end(call);
+}
+
+static bool writes(const struct call *call)
+{
+    return call->plan->rpc->kind == RPC_WRITE;
+}
+
+/* ---- the page of a list ---- */
+
+static bool names_page(const struct plan *plan, uint32_t number)
+{
+    const struct field *fields[] = { plan->page_size, plan->page_token, plan->count_field };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        if (fields[i] && fields[i]->number == number)
+            return true;
+    return false;
+}
+
+/* What a page token is bound to: the method, and every field of the request but for those that choose the page. */
+static struct slice page_query(struct call *call)
+{
+    struct buffer query = buffer_in(call->arena);
+    struct wire_reader reader = wire_read(call->body);
+    struct wire_field field;
+    buffer_text(&query, call->plan->rpc->name);
+    for (const uint8_t *before = reader.at; wire_next(&reader, &field); before = reader.at)
+        if (!names_page(call->plan, field.number))
+            buffer_add(&query, before, (size_t)(reader.at - before));
+    return buffer_slice(&query);
+}
+
+static void open_page(struct call *call)
+{
+    const struct plan *plan = call->plan;
+    if (!call->ending->after_count)
+        return;
+    call->page_limit = (size_t)call_integer(call, "page_size", DEFAULT_PAGE) + 1;
+    call->page_query = page_query(call);
+    if (!(call->present >> plan->page_token->index & 1))
+        return;
+    const char *token = parameter_text(call->arena, plan->page_token, call->body);
+    if (!page_token_open(call->arena, call->secret, call->page_query, token, call->after, call->ending->after_count))
+        call_complain(call, "page_token", "bad_page_token", NULL);
+}
+
+/* ---- the batch ---- */
+
+static const struct ending *choose_ending(const struct call *call)
+{
+    const struct plan *plan = call->plan;
+    if (plan->search && call->present >> plan->search_field->index & 1)
+        return plan->search;
+    if (!plan->sort || !(call->present >> plan->sort->index & 1))
+        return plan->endings;
+    int64_t asked = (int64_t)call->fields[plan->sort->index].value;
+    for (size_t i = 0; i < plan->ending_count; i++)
+        if (plan->sort->enumeration->values[i].number == asked)
+            return &plan->endings[i];
+    return plan->endings;
+}
+
+static const char *added_value(const struct call *call, const char *name)
+{
+    for (const struct added *added = call->added; added; added = added->next)
+        if (strcmp(added->name, name) == 0)
+            return added->value;
+    return NULL;
+}
+
+static const char *source_value(struct call *call, const struct source *source)
+{
+    switch (source->kind) {
+    case SOURCE_FIELD:
+        return call->present >> source->field->index & 1 ? parameter_text(call->arena, source->field, call->body)
+                                                         : NULL;
+    case SOURCE_BUILTIN:
+        return source->builtin(call);
+    case SOURCE_ADDED:
+        return added_value(call, source->added);
+    case SOURCE_AFTER:
+        return call->after[source->after];
+    }
+    return NULL;
+}
+
+static void add_step(struct call *call, const struct bound_step *bound)
+{
+    const char **values = arena_alloc(call->arena, (bound->source_count + 1) * sizeof *values);
+    for (size_t i = 0; i < bound->source_count; i++)
+        values[i] = source_value(call, &bound->sources[i]);
+    call->batch->steps[call->batch->step_count++] =
+        (struct step){ .statement = &call->plans->prepared[bound->prepared], .values = values };
+}
+
+/* One of the framework's own statements: all its parameters are provided by it. */
+static void add_own_step(struct call *call, size_t prepared)
+{
+    const struct statement *statement = call->plans->statements[prepared];
+    const char **values = arena_alloc(call->arena, (statement->parameter_count + 1) * sizeof *values);
+    for (size_t i = 0; i < statement->parameter_count; i++)
+        values[i] = parameter_builtin(statement->parameters[i])(call);
+    call->batch->steps[call->batch->step_count++] =
+        (struct step){ .statement = &call->plans->prepared[prepared], .values = values };
+}
+
+static uint32_t queue_of(const struct call *call)
+{
+    const struct field *field = call->plan->queue_by;
+    if (!field || !(call->present >> field->index & 1))
+        return 0;
+    const struct wire_field *value = &call->fields[field->index];
+    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ (value->bytes.data ? 0 : value->value); /* FNV-1a */
+    for (size_t i = 0; value->bytes.data && i < value->bytes.size; i++)
+        hash = (hash ^ value->bytes.data[i]) * UINT64_C(0x100000001b3);
+    return (uint32_t)(hash ^ hash >> 32) | 1;
+}
+
+static bool counts(const struct call *call)
+{
+    const struct field *field = call->plan->count_field;
+    if (!call->plan->count || !(call->present >> field->index & 1))
+        return false;
+    const struct enum_value *asked = enum_by_number(field->enumeration, (int32_t)call->fields[field->index].value);
+    return asked && strcmp(asked->name, "exact") == 0;
+}
+
+static void begin_batch(struct call *call, void (*on_done)(struct batch *, enum batch_outcome, void *))
+{
+    enum { FRAMEWORK_STEPS = 3 };
+    /* A new one each time: the database still holds the last one while its on_done runs. */
+    struct batch *batch = arena_alloc(call->arena, sizeof *batch);
+    *batch = (struct batch){
+        .lane = call->plan->lane,
+        .queue_by = queue_of(call),
+        .steps = arena_zalloc(call->arena, (call->plan->step_count + FRAMEWORK_STEPS) * sizeof *batch->steps),
+        .deadline_us = call->deadline_us,
+        .on_done = on_done,
+        .context = call,
+    };
+    call->batch = batch;
+}
+
+/* ---- the reply ---- */
+
+static void put_echoes(struct call *call)
+{
+    const struct plan *plan = call->plan;
+    struct wire_reader reader = wire_read(call->body);
+    struct wire_field field;
+    while (plan->echo_count && wire_next(&reader, &field))
+        for (size_t i = 0; i < plan->echo_count; i++) {
+            if (plan->echoes[i].asked->number != field.number)
+                continue;
+            if (field.type == WIRE_BYTES)
+                wire_put_bytes(&call->reply, plan->echoes[i].told->number, field.bytes);
+            else
+                wire_put_varint(&call->reply, plan->echoes[i].told->number, field.value);
+        }
+}
+
+static void put_page(struct call *call, const PGresult *rows, const PGresult *count)
+{
+    const struct plan *plan = call->plan;
+    int most = (int)call->page_limit - 1;
+    if (call->page_limit && most > 0 && PQntuples(rows) > most)
+        wire_put_text(&call->reply, plan->next_page_token->number, rows_page_token(call, call->ending, rows, most - 1));
+    if (count && PQntuples(count) == 1) {
+        struct slice value = slice_of(PQgetvalue(count, 0, 0), (size_t)PQgetlength(count, 0, 0));
+        uint64_t total = 0;
+        for (size_t i = 0; i < value.size; i++)
+            total = total << 8 | value.data[i];
+        wire_put_varint(&call->reply, plan->total_count->number, total);
+    }
+}
+
+static void shape_reply(struct call *call, const PGresult *rows, const PGresult *count)
+{
+    int most = call->page_limit ? (int)call->page_limit - 1 : INT32_MAX;
+    call->reply = buffer_in(call->arena);
+    if (!call->plan->rpc->rows && PQntuples(rows) == 0) {
+        call_refuse(call, "not_found");
+        return;
+    }
+    if (!rows_reply(call, call->ending, rows, most)) {
+        log_error("a row does not fit its message", "method=%s request=%s", call->plan->rpc->name, call->request_id);
+        call_refuse(call, "internal");
+        return;
+    }
+    put_echoes(call);
+    put_page(call, rows, count);
+    if (call->plan->method->finish)
+        call->plan->method->finish(call);
+}
+
+/* The first step of the method's own, behind the claim of a WRITE. */
+static size_t first_step(const struct call *call)
+{
+    return writes(call) ? 1 : 0;
+}
+
+static void read_controls(struct call *call, size_t steps)
+{
+    const struct plan *plan = call->plan;
+    size_t first = first_step(call);
+    for (size_t i = 0; i < plan->step_count && first + i < steps && !refused(call); i++)
+        rows_control(call, &plan->steps[i], call->batch->steps[first + i].result);
+    if (first + plan->step_count < steps && !refused(call))
+        rows_control(call, &call->ending->step, call->batch->steps[first + plan->step_count].result);
+}
+
+/* ---- when PostgreSQL says no ---- */
+
+static const struct {
+    const char *sqlstate; /* or the beginning of it */
+    const char *code;
+} sqlstates[] = {
+    { "55P03", "unavailable" }, /* lock_not_available: somebody holds what this needs */
+    { "40", "unavailable" }, /* conflicts that outlasted their retries */
+    { "53", "unavailable" }, /* no resources */
+    { "57", "unavailable" }, /* shutting down */
+    { "25006", "internal" }, /* a read that writes: our mistake */
+    { "22", "invalid" }, /* a value that no rule caught */
+    { "23", "conflict" }, /* a constraint that no refusal names */
+};
+
+static void refuse_by_sqlstate(struct call *call)
+{
+    const struct batch *batch = call->batch;
+    const char *code = "internal";
+    for (size_t i = 0; i < sizeof sqlstates / sizeof *sqlstates; i++) {
+        if (strncmp(batch->sqlstate, sqlstates[i].sqlstate, strlen(sqlstates[i].sqlstate)) == 0) {
+            code = sqlstates[i].code;
+            break;
+        }
+    }
+    log_warning("statement refused", "method=%s request=%s statement=%s sqlstate=%s constraint=%s",
+                call->plan->rpc->name, call->request_id, batch->steps[batch->failed_step].statement->name,
+                batch->sqlstate, batch->constraint);
+    call_refuse(call, code);
+}
+
+static void find_answer(struct call *call);
+
+static void on_refused(struct call *call)
+{
+    const struct batch *batch = call->batch;
+    if (writes(call) && answer_is_replay(batch->sqlstate, batch->table)) {
+        find_answer(call);
+        return;
+    }
+    if (writes(call) && answer_is_refusal(batch->sqlstate, batch->table, batch->column)) {
+        read_controls(call, batch->failed_step);
+        call_refuse(call, "conflict"); /* unless a reason stands */
+    } else if (writes(call) && batch->failed_step == 0 && strcmp(batch->sqlstate, "55P03") == 0) {
+        call_refuse(call, "request_in_progress");
+        call->problem.retry_after_ms = RETRY_AFTER_MS;
+    } else if (*batch->constraint && rpc_refusal(call->plan->rpc, batch->constraint)) {
+        call_refuse(call, batch->constraint);
+    } else {
+        refuse_by_sqlstate(call);
+    }
+    end(call);
+}
+
+static const char *const outcome_codes[] = {
+    [BATCH_UNAVAILABLE] = "unavailable",
+    [BATCH_EXPIRED] = "deadline_exceeded",
+};
+
+static void on_batch(struct batch *batch, enum batch_outcome outcome, void *context)
+{
+    struct call *call = context;
+    size_t last = first_step(call) + call->plan->step_count;
+    if (outcome == BATCH_REFUSED) {
+        on_refused(call);
+        return;
+    }
+    if (outcome != BATCH_DONE) {
+        call_refuse(call, outcome_codes[outcome]);
+        end(call);
+        return;
+    }
+    read_controls(call, batch->step_count);
+    if (!refused(call))
+        shape_reply(call, call->batch->steps[last].result, counts(call) ? call->batch->steps[last + 1].result : NULL);
+    end(call);
+}
+
+/* ---- a replay ---- */
+
+static bool same_request(const struct call *call, const PGresult *found)
+{
+    uint8_t ours[ANSWER_HASH];
+    answer_fingerprint(call->plan->rpc->name, call->if_version, call->set, call->set_count, call->body, ours);
+    return PQgetlength(found, 0, 0) == ANSWER_HASH && memcmp(PQgetvalue(found, 0, 0), ours, ANSWER_HASH) == 0;
+}
+
+static void on_found(struct batch *batch, enum batch_outcome outcome, void *context)
+{
+    struct call *call = context;
+    (void)batch;
+    if (outcome == BATCH_REFUSED) {
+        refuse_by_sqlstate(call);
+    } else if (outcome != BATCH_DONE) {
+        call_refuse(call, outcome_codes[outcome]);
+    } else if (PQntuples(call->batch->steps[1].result) == 0 && call->replays++ < MOST_REPLAYS) {
+        send_batch(call); /* the other was rolled back, or its answer has expired */
+        return;
+    } else if (PQntuples(call->batch->steps[1].result) == 0) {
+        call_refuse(call, "request_in_progress");
+    } else if (!same_request(call, call->batch->steps[1].result)) {
+        call_refuse(call, "idempotency_key_reused");
+    } else {
+        call->replayed = true;
+        shape_reply(call, call->batch->steps[2].result, NULL);
+    }
+    end(call);
+}
+
+static void find_answer(struct call *call)
+{
+    begin_batch(call, on_found);
+    call->batch->lane = LANE_WRITE;
+    add_own_step(call, PREPARED_EXPIRE);
+    add_own_step(call, PREPARED_FIND);
+    add_own_step(call, call->plan->replay);
+    database_submit(call->database, call->batch);
+}
+
+/* ---- the way there ---- */
+
+static void send_batch(struct call *call)
+{
+    const struct plan *plan = call->plan;
+    begin_batch(call, on_batch);
+    if (writes(call))
+        add_own_step(call, PREPARED_CLAIM);
+    for (size_t i = 0; i < plan->step_count; i++)
+        add_step(call, &plan->steps[i]);
+    add_step(call, &call->ending->step);
+    if (counts(call))
+        add_step(call, plan->count);
+    database_submit(call->database, call->batch);
+}
+
+void execute(struct call *call, struct database *database, const struct plans *plans, void (*on_end)(struct call *call))
+{
+    call->database = database;
+    call->plans = plans;
+    call->on_end = on_end;
+    call->reply = buffer_in(call->arena);
+    call->ending = choose_ending(call);
+    if (clock_monotonic_us() >= call->deadline_us)
+        call_refuse(call, "deadline_exceeded");
+    if (!refused(call) && call->plan->method->check)
+        call->plan->method->check(call);
+    if (!refused(call))
+        open_page(call);
+    if (refused(call))
+        end(call);
+    else
+        send_batch(call);
+}

@@ -1,0 +1,109 @@
+/* rows.c -- binary rows into wire format by the plan that was bound at start. */
+#include "common/rows.h"
+
+#include "common/call_state.h"
+#include "common/log.h"
+
+static bool is_null(const PGresult *result, int row, int column)
+{
+    return column < 0 || PQgetisnull(result, row, column);
+}
+
+static struct slice value_at(const PGresult *result, int row, int column)
+{
+    return slice_of(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
+}
+
+static bool is_false(const PGresult *result, int row, int column)
+{
+    return column >= 0 && (is_null(result, row, column) || *value_at(result, row, column).data == 0);
+}
+
+static int64_t integer_at(const PGresult *result, int row, int column)
+{
+    struct slice value = value_at(result, row, column);
+    uint64_t bits = 0;
+    for (size_t i = 0; i < value.size; i++)
+        bits = bits << 8 | value.data[i];
+    return (int64_t)bits;
+}
+
+void rows_control(struct call *call, const struct bound_step *step, const PGresult *result)
+{
+    const struct control_columns *control = &step->control;
+    int rows = PQntuples(result);
+    if (step->target && (rows == 0 || is_false(result, 0, control->visible))) {
+        call_refuse(call, "not_found");
+        return;
+    }
+    if (rows == 0)
+        return;
+    if (is_false(result, 0, control->permitted))
+        call_refuse(call, "permission_denied");
+    if (call->has_if_version && !is_null(result, 0, control->version) &&
+        integer_at(result, 0, control->version) != call->if_version)
+        call_refuse(call, "stale_version");
+    if (!is_null(result, 0, control->refusal))
+        call_refuse(call, arena_text(call->arena, value_at(result, 0, control->refusal)));
+}
+
+/* The columns of one nested message stand side by side; all NULL makes it absent. */
+static size_t put_nested(struct call *call, const struct ending *ending, size_t i, const PGresult *result, int row,
+                         bool *fits)
+{
+    const struct field *outer = ending->sinks[i].outer;
+    size_t before = call->reply.size, mark = wire_open(&call->reply, outer->number), empty = call->reply.size;
+    for (; i < ending->sink_count && ending->sinks[i].outer == outer; i++) {
+        const struct sink *sink = &ending->sinks[i];
+        if (!is_null(result, row, sink->column))
+            *fits &= sink->type->put(&call->reply, sink->field, value_at(result, row, sink->column));
+    }
+    if (call->reply.size == empty)
+        call->reply.size = before;
+    else
+        wire_close(&call->reply, mark);
+    return i;
+}
+
+static bool put_row(struct call *call, const struct ending *ending, const PGresult *result, int row)
+{
+    bool fits = true;
+    for (size_t i = 0; i < ending->sink_count;) {
+        const struct sink *sink = &ending->sinks[i];
+        if (sink->outer) {
+            i = put_nested(call, ending, i, result, row, &fits);
+            continue;
+        }
+        if (!is_null(result, row, sink->column))
+            fits &= sink->type->put(&call->reply, sink->field, value_at(result, row, sink->column));
+        i++;
+    }
+    return fits;
+}
+
+bool rows_reply(struct call *call, const struct ending *ending, const PGresult *result, int most)
+{
+    const struct field *each = call->plan->rpc->rows;
+    int rows = PQntuples(result);
+    bool fits = true;
+    if (!each)
+        return rows == 0 || put_row(call, ending, result, 0);
+    for (int row = 0; row < rows && row < most; row++) {
+        size_t mark = wire_open(&call->reply, each->number);
+        fits &= put_row(call, ending, result, row);
+        wire_close(&call->reply, mark);
+    }
+    return fits;
+}
+
+const char *rows_page_token(struct call *call, const struct ending *ending, const PGresult *result, int last)
+{
+    const char *values[MOST_KEYS];
+    for (size_t i = 0; i < ending->after_count; i++) {
+        int column = ending->after_columns[i];
+        values[i] = is_null(result, last, column)
+                        ? NULL
+                        : column_text(call->arena, PQftype(result, column), value_at(result, last, column));
+    }
+    return page_token_seal(call->arena, call->secret, call->page_query, values, ending->after_count);
+}

@@ -1,0 +1,17 @@
+/* rows.h -- what the framework reads from a batch's results: control columns, and rows as a message. Pure. */
+#ifndef CAMPUS_ROWS_H
+#define CAMPUS_ROWS_H
+
+#include "common/plan.h"
+
+struct call;
+
+/* Refuses the call where a step's rows say so: see method.h on `refusal` and on targets. */
+void rows_control(struct call *call, const struct bound_step *step, const PGresult *result);
+/* Fills call->reply from the last statement's rows (at most `most` of them); false where a value does not fit its field. */
+bool rows_reply(struct call *call, const struct ending *ending, const PGresult *result, int most)
+    __attribute__((warn_unused_result));
+/* The token of the page behind row `last`. */
+const char *rows_page_token(struct call *call, const struct ending *ending, const PGresult *result, int last);
+
+#endif

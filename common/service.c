@@ -1,0 +1,302 @@
+/* service.c -- a worker: binds its methods at start, then turns requests from the bus into calls and calls into replies. */
+#include "common/service.h"
+
+#include "common/background.h"
+#include "common/bus.h"
+#include "common/call_state.h"
+#include "common/clock.h"
+#include "common/embed.h"
+#include "common/execute.h"
+#include "common/fact.h"
+#include "common/log.h"
+#include "common/migrate.h"
+
+#include "bus.pb-c.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MOST_JOBS = 16, KEPT_ARENAS = 64, SWEEP_MS = 10000, RETRY_MS = 250, TICK_MS = 20 };
+
+struct runtime {
+    struct arena *arena;
+    const struct service *service;
+    const struct role_options *options;
+    struct plans plans;
+    struct database_options database_options;
+    struct event_base *base;
+    struct database *database;
+    struct bus *bus;
+    struct event *stop, *tick;
+    struct background *jobs[MOST_JOBS];
+    size_t job_count;
+    struct call *working; /* calls under way */
+    struct call *finished; /* answered; their memory is still in use by whoever called us */
+    struct arena *arenas[KEPT_ARENAS];
+    size_t arena_count;
+    int64_t stop_by_us; /* 0: not stopping */
+};
+
+/* ---- calls ---- */
+
+static struct arena *take_arena(struct runtime *runtime)
+{
+    return runtime->arena_count ? runtime->arenas[--runtime->arena_count] : arena_new();
+}
+
+static void release_finished(struct runtime *runtime)
+{
+    while (runtime->finished) {
+        struct arena *arena = runtime->finished->arena;
+        runtime->finished = runtime->finished->next;
+        if (runtime->arena_count == KEPT_ARENAS) {
+            arena_free(arena);
+            continue;
+        }
+        arena_reset(arena);
+        runtime->arenas[runtime->arena_count++] = arena;
+    }
+}
+
+static void link_call(struct runtime *runtime, struct call *call)
+{
+    call->next = runtime->working;
+    if (call->next)
+        call->next->previous = call;
+    runtime->working = call;
+}
+
+static void finish_call(struct runtime *runtime, struct call *call)
+{
+    *(call->previous ? &call->previous->next : &runtime->working) = call->next;
+    if (call->next)
+        call->next->previous = call->previous;
+    call->next = runtime->finished;
+    runtime->finished = call;
+}
+
+/* The protobuf-c form of the problem's complaints. */
+static size_t violations_of(const struct call *call, Campus__Bus__Violation ***list)
+{
+    size_t count = 0;
+    *list = arena_alloc(call->arena, (call->problem.count + 1) * sizeof **list);
+    for (const struct violation *v = call->problem.first; v; v = v->next) {
+        Campus__Bus__Violation *violation = arena_alloc(call->arena, sizeof *violation);
+        campus__bus__violation__init(violation);
+        violation->pointer = arena_strdup(call->arena, v->pointer);
+        violation->code = arena_strdup(call->arena, v->code);
+        violation->argument = v->argument ? arena_strdup(call->arena, v->argument) : NULL;
+        (*list)[count++] = violation;
+    }
+    return count;
+}
+
+static void on_end(struct call *call)
+{
+    BusReply reply = CAMPUS__BUS__REPLY__INIT;
+    struct runtime *runtime = call->runtime;
+    bool refused = call->problem.status != STATUS_OK;
+    reply.status = (Campus__Status)call->problem.status;
+    reply.code = refused ? arena_strdup(call->arena, call->problem.code) : NULL;
+    reply.has_replayed = call->replayed;
+    reply.replayed = call->replayed;
+    reply.has_retry_after_ms = call->problem.retry_after_ms > 0;
+    reply.retry_after_ms = call->problem.retry_after_ms;
+    reply.n_violations = violations_of(call, &reply.violations);
+    bus_reply(runtime->bus, call->origin, &reply, refused ? slice_of(NULL, 0) : buffer_slice(&call->reply));
+    finish_call(runtime, call);
+}
+
+static void on_request(struct bus_origin origin, const BusRequest *header, struct slice body, void *context)
+{
+    struct runtime *runtime = context;
+    release_finished(runtime);
+    struct arena *arena = take_arena(runtime);
+    struct call *call = arena_zalloc(arena, sizeof *call);
+    *call = (struct call){
+        .arena = arena,
+        .runtime = runtime,
+        .plan = plans_find(&runtime->plans, header->method),
+        .origin = origin,
+        .begun_us = clock_monotonic_us(),
+        .secret = runtime->options->secret,
+        .on_end = on_end,
+    };
+    call->deadline_us = call->begun_us + (int64_t)header->left_ms * 1000;
+    link_call(runtime, call);
+    if (!call->plan || !call_read(call, header, body)) {
+        log_error("a request is no message of its method", "request=%s", header->request_id ? header->request_id : "-");
+        problem_set(&call->problem, "internal");
+        on_end(call);
+        return;
+    }
+    execute(call, runtime->database, &runtime->plans, on_end);
+}
+
+/* A write goes on: it may have been sent already, and its key makes a repeat harmless. A read that waits is let go. */
+static void on_cancel(struct bus_origin origin, void *context)
+{
+    struct runtime *runtime = context;
+    for (struct call *call = runtime->working; call; call = call->next)
+        if (call->origin.id == origin.id && call->origin.boot == origin.boot && call->batch)
+            call->batch->deadline_us = call->plan->rpc->kind == RPC_READ ? 0 : call->batch->deadline_us;
+}
+
+/* ---- start ---- */
+
+static bool start_failed(const char *error)
+{
+    log_error("cannot start", "reason=\"%s\"", error);
+    return false;
+}
+
+static void set_database_options(struct runtime *runtime)
+{
+    const struct settings *settings = runtime->options->settings;
+    runtime->database_options = (struct database_options){
+        .conninfo = settings->database,
+        .role = arena_printf(runtime->arena, "campus_%s", runtime->service->name),
+        .schema = runtime->service->name,
+        .lanes = { [LANE_POINT] = { settings->point_connections, settings->point_depth },
+                   [LANE_HEAVY] = { settings->heavy_connections, 1 },
+                   [LANE_WRITE] = { settings->write_connections, 1 },
+                   [LANE_IMPORT] = { 1, 1 } },
+        .statement_ms = settings->statement_ms,
+        .lock_ms = settings->lock_ms,
+        .queue_limit = settings->queue_limit,
+        .unavailable_ms = settings->unavailable_ms,
+    };
+}
+
+static bool told_to_stop(const struct runtime *runtime)
+{
+    uint64_t count;
+    return read(runtime->options->stop_fd, &count, sizeof count) == sizeof count;
+}
+
+/* Waits for a database that is still starting, at most startup_ms; what it refuses is final at once. */
+static bool meet_database(struct runtime *runtime)
+{
+    const struct database_options *options = &runtime->database_options;
+    int64_t give_up = clock_monotonic_us() + (int64_t)runtime->options->settings->startup_ms * 1000;
+    const char *error = NULL;
+    for (;;) {
+        bool unreachable = false;
+        if (migrate_check(runtime->arena, options->conninfo, options->role, runtime->service->name, &error,
+                          &unreachable) &&
+            database_describe(runtime->arena, options, runtime->plans.prepared, runtime->plans.prepared_count, &error,
+                              &unreachable))
+            return true;
+        if (!unreachable || clock_monotonic_us() >= give_up || told_to_stop(runtime))
+            return start_failed(error);
+        usleep(RETRY_MS * 1000);
+    }
+}
+
+static bool load_plans(struct runtime *runtime)
+{
+    const char *file = arena_printf(runtime->arena, "services/%s/queries.sql", runtime->service->name);
+    const struct embedded *queries = embed_find(file);
+    if (!queries)
+        return start_failed(arena_printf(runtime->arena, "the program has no %s", file));
+    if (!plans_gather(&runtime->plans, runtime->arena, runtime->service, runtime->options->schema, queries->content))
+        return start_failed(runtime->plans.error);
+    return true;
+}
+
+static void start_job(struct runtime *runtime, struct background_job job)
+{
+    if (runtime->job_count < MOST_JOBS)
+        runtime->jobs[runtime->job_count++] = background_start(runtime->base, runtime->database, &runtime->plans, job);
+}
+
+static void start_jobs(struct runtime *runtime)
+{
+    uint32_t every_ms = runtime->options->settings->relay_ms;
+    size_t consumer_statement = PREPARED_OWN;
+    start_job(runtime, (struct background_job){ { PREPARED_SWEEP }, 1, SWEEP_MS, 0 });
+    start_job(runtime,
+              (struct background_job){ { PREPARED_RELAY_LOCK, PREPARED_RELAY_NUMBER }, 2, every_ms, FACT_LOT });
+    for (const struct consumer *c = runtime->service->consumers; c && c->source; c++, consumer_statement += 2)
+        start_job(runtime,
+                  (struct background_job){ { consumer_statement, consumer_statement + 1 }, 2, every_ms, FACT_LOT });
+}
+
+/* ---- stop ---- */
+
+static void on_tick(evutil_socket_t fd, short what, void *context)
+{
+    struct runtime *runtime = context;
+    (void)fd, (void)what;
+    if (bus_pending(runtime->bus) == 0 || clock_monotonic_us() >= runtime->stop_by_us)
+        event_base_loopbreak(runtime->base);
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *context)
+{
+    struct runtime *runtime = context;
+    (void)fd, (void)what;
+    if (!told_to_stop(runtime))
+        return;
+    struct timeval every = { .tv_usec = TICK_MS * 1000 };
+    runtime->stop_by_us = clock_monotonic_us() + (int64_t)runtime->options->settings->drain_ms * 1000;
+    log_info("stopping", "pending=%zu", bus_pending(runtime->bus));
+    bus_drain(runtime->bus);
+    event_add(runtime->tick, &every);
+}
+
+static void open_loop(struct runtime *runtime)
+{
+    const struct settings *settings = runtime->options->settings;
+    runtime->base = event_base_new();
+    runtime->database = database_open(runtime->base, &runtime->database_options, runtime->plans.prepared,
+                                      runtime->plans.prepared_count);
+    struct bus_options bus = {
+        .service = runtime->service->name,
+        .endpoints = settings_list(runtime->arena, settings->bus),
+        .credits = settings->credits,
+        .max_message = settings->max_message,
+        .schema = runtime->options->schema,
+    };
+    struct bus_handler handler = { .on_request = on_request, .on_cancel = on_cancel, .context = runtime };
+    runtime->bus = bus_open(runtime->base, runtime->options->zmq, &bus, &handler);
+    runtime->stop = event_new(runtime->base, runtime->options->stop_fd, EV_READ | EV_PERSIST, on_stop, runtime);
+    runtime->tick = event_new(runtime->base, -1, EV_PERSIST, on_tick, runtime);
+    event_add(runtime->stop, NULL);
+    start_jobs(runtime);
+}
+
+static void close_loop(struct runtime *runtime)
+{
+    database_close(runtime->database); /* what is still under way ends as unavailable, and is answered so */
+    for (size_t i = 0; i < runtime->job_count; i++)
+        background_free(runtime->jobs[i]);
+    bus_close(runtime->bus);
+    event_free(runtime->stop);
+    event_free(runtime->tick);
+    event_base_free(runtime->base);
+    release_finished(runtime);
+    while (runtime->arena_count)
+        arena_free(runtime->arenas[--runtime->arena_count]);
+}
+
+int service_run(const struct service *service, const struct role_options *options)
+{
+    struct runtime runtime = { .arena = arena_new(), .service = service, .options = options };
+    log_set_role(service->name);
+    set_database_options(&runtime);
+    bool started = load_plans(&runtime) && meet_database(&runtime);
+    if (started && !plans_bind(&runtime.plans))
+        started = start_failed(runtime.plans.error);
+    if (started) {
+        open_loop(&runtime);
+        log_info("serving", "methods=%zu statements=%zu", runtime.plans.count, runtime.plans.prepared_count);
+        event_base_dispatch(runtime.base);
+        close_loop(&runtime);
+        log_info("stopped", "%s", "");
+    }
+    arena_free(runtime.arena);
+    return started ? 0 : 1;
+}

@@ -1,0 +1,21 @@
+/* service.h -- a role of the program: its thread, its loop, its graceful stop. */
+#ifndef CAMPUS_SERVICE_H
+#define CAMPUS_SERVICE_H
+
+#include "common/method.h"
+#include "common/pagetoken.h"
+#include "common/settings.h"
+
+/* What every role gets. All of it outlives the role. */
+struct role_options {
+    const struct settings *settings;
+    const struct schema *schema;
+    void *zmq;
+    uint8_t secret[PAGE_SECRET]; /* the server's */
+    int stop_fd; /* an eventfd: readable when the role is to stop gracefully */
+};
+
+/* Runs a service until it is told to stop. 0, or 1 after one log line that says why it could not start. */
+int service_run(const struct service *service, const struct role_options *options) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,31 @@
+/* uuid.c -- made from the clock and the system's randomness. */
+#include "common/uuid.h"
+
+#include "common/clock.h"
+
+#include <sodium.h>
+
+void uuid_format(const uint8_t uuid[16], char text[UUID_TEXT])
+{
+    static const char digits[] = "0123456789abcdef";
+    char *at = text;
+    for (int i = 0; i < 16; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = digits[uuid[i] >> 4];
+        *at++ = digits[uuid[i] & 15];
+    }
+    *at = '\0';
+}
+
+void uuid_new(char text[UUID_TEXT])
+{
+    uint8_t uuid[16];
+    uint64_t now_ms = (uint64_t)clock_wall_us() / 1000;
+    randombytes_buf(uuid, sizeof uuid);
+    for (int i = 0; i < 6; i++)
+        uuid[i] = (uint8_t)(now_ms >> (40 - 8 * i));
+    uuid[6] = (uint8_t)(0x70 | (uuid[6] & 0x0f));
+    uuid[8] = (uint8_t)(0x80 | (uuid[8] & 0x3f));
+    uuid_format(uuid, text);
+}

@@ -1,0 +1,21 @@
+/* dispatch_worker.h -- those who work: joining, choice, pings and death. Within the dispatcher. */
+#ifndef CAMPUS_GATEWAY_DISPATCH_WORKER_H
+#define CAMPUS_GATEWAY_DISPATCH_WORKER_H
+
+#include "services/gateway/dispatch_state.h"
+
+void worker_on_ready(struct endpoint *endpoint, const struct peer *from, const BusEnvelope *envelope);
+void worker_on_pong(struct worker *worker);
+void worker_on_drain(struct worker *worker);
+void worker_on_bye(struct worker *worker);
+struct worker *worker_find(struct endpoint *endpoint, const struct peer *peer);
+/* One with credit, the most of it; NULL where there is none. Not the instance `lost` unless it is the service's only. */
+struct worker *worker_choose(struct service *service, uint64_t lost);
+/* What is unroutable is dead: then the worker is gone after the call, and false is returned. */
+bool worker_send(struct worker *worker, struct slice envelope, struct slice body);
+void workers_ping(struct dispatcher *dispatcher);
+/* Pings those that hold requests and have not been sent anything for PROBE_MS: a dead one is unroutable. */
+void workers_probe(struct dispatcher *dispatcher, int64_t now_us);
+void worker_free(struct worker *worker);
+
+#endif

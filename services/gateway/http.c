@@ -1,0 +1,254 @@
+/* http.c -- the listener: who is let in, how many at once, and what is told about it. */
+#include "services/gateway/http.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "services/gateway/http_connection.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <event2/util.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    BACKLOG = 1024,
+    MOST_SURPLUS = 64, /* connections at once that are told of being too many; beyond, they are just closed */
+    RETRY_MS = 100, /* how long accepting rests when there are no descriptors left */
+    PEER_COUNT = sizeof((struct http_server *)0)->peers / sizeof(struct http_peer *),
+};
+
+/* Addresses that are connected now. An IPv6 client owns at least a /64, so that counts as one address. */
+struct http_peer {
+    struct http_peer *next;
+    uint64_t key;
+    uint32_t count;
+};
+
+/* IPv4, in IPv6's clothes or not, is told apart from IPv6 by a prefix that is not routed. */
+static uint64_t peer_key(const struct sockaddr *address)
+{
+    uint64_t prefix = 0;
+    uint32_t v4;
+    if (address->sa_family == AF_INET6) {
+        const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+        memcpy(&prefix, v6->s6_addr, sizeof prefix);
+        if (!IN6_IS_ADDR_V4MAPPED(v6))
+            return prefix;
+        memcpy(&v4, v6->s6_addr + 12, sizeof v4);
+        return v4;
+    }
+    memcpy(&v4, &((const struct sockaddr_in *)(const void *)address)->sin_addr, sizeof v4);
+    return v4;
+}
+
+static struct http_peer **peer_place(struct http_server *server, uint64_t key)
+{
+    uint64_t hash = (key ^ server->peer_seed) * 0x9e3779b97f4a7c15U;
+    struct http_peer **place = &server->peers[(hash >> 32) % PEER_COUNT];
+    while (*place && (*place)->key != key)
+        place = &(*place)->next;
+    return place;
+}
+
+/* NULL when the address has as many connections as it may. */
+static struct http_peer *peer_join(struct http_server *server, const struct sockaddr *address)
+{
+    uint64_t key = peer_key(address);
+    struct http_peer **place = peer_place(server, key);
+    if (!*place) {
+        if (!(*place = calloc(1, sizeof **place)))
+            abort();
+        (*place)->key = key;
+    }
+    if ((*place)->count >= server->options.max_connections_address)
+        return NULL;
+    (*place)->count++;
+    return *place;
+}
+
+void http_peer_leave(struct http_server *server, struct http_peer *peer)
+{
+    if (--peer->count)
+        return;
+    *peer_place(server, peer->key) = peer->next;
+    free(peer);
+}
+
+static void address_text(const struct sockaddr *address, char *text, socklen_t size)
+{
+    if (address->sa_family == AF_INET) {
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, text, size);
+        return;
+    }
+    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(v6))
+        inet_ntop(AF_INET, v6->s6_addr + 12, text, size);
+    else
+        inet_ntop(AF_INET6, v6, text, size);
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address, int size,
+                      void *context)
+{
+    struct http_server *server = context;
+    (void)listener, (void)size;
+    server->counters.plain[COUNTER_ACCEPTED]++;
+    struct http_peer *peer = NULL;
+    if (server->connection_count < server->options.max_connections)
+        peer = peer_join(server, address);
+    if (!peer && server->surplus_count >= MOST_SURPLUS) {
+        server->counters.refusals[REFUSAL_UNAVAILABLE]++;
+        close(fd);
+        return;
+    }
+    char text[INET6_ADDRSTRLEN] = "";
+    address_text(address, text, sizeof text);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+    http_connection_open(server, fd, text, peer, !peer);
+}
+
+/* Out of descriptors, the socket stays readable: to try again at once would be to spin. */
+static void on_accept_error(struct evconnlistener *listener, void *context)
+{
+    struct http_server *server = context;
+    log_warning("cannot accept connections", "errno=%d", errno);
+    evconnlistener_disable(listener);
+    event_add(server->retry, &(struct timeval){ .tv_usec = RETRY_MS * 1000 });
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *context)
+{
+    const struct http_server *server = context;
+    (void)fd, (void)what;
+    if (server->listener)
+        evconnlistener_enable(server->listener);
+}
+
+static struct evconnlistener *listen_on(struct http_server *server, const char **error)
+{
+    const struct http_options *options = &server->options;
+    struct sockaddr_storage address;
+    int size = sizeof address;
+    if (evutil_parse_sockaddr_port(options->listen, (struct sockaddr *)&address, &size) != 0) {
+        *error = "listen: not a numeric address and a port";
+        return NULL;
+    }
+    unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
+    flags |= options->reuse_port ? (unsigned)LEV_OPT_REUSEABLE_PORT : 0;
+    struct evconnlistener *listener = evconnlistener_new_bind(server->base, on_accept, server, flags, BACKLOG,
+                                                              (const struct sockaddr *)&address, size);
+    if (!listener)
+        *error = strerrordesc_np(errno);
+    return listener;
+}
+
+static uint16_t bound_port(struct evconnlistener *listener)
+{
+    struct sockaddr_storage address = { 0 };
+    socklen_t size = sizeof address;
+    getsockname(evconnlistener_get_fd(listener), (struct sockaddr *)&address, &size);
+    if (address.ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)(const void *)&address)->sin6_port);
+    return ntohs(((const struct sockaddr_in *)(const void *)&address)->sin_port);
+}
+
+struct http_server *http_open(struct event_base *base, const struct http_options *options, const char **error)
+{
+    struct http_server *server = calloc(1, sizeof *server);
+    if (!server)
+        abort();
+    server->base = base;
+    server->options = *options;
+    LIST_INIT(&server->connections);
+    if (!(server->listener = listen_on(server, error))) {
+        free(server);
+        return NULL;
+    }
+    signal(SIGPIPE, SIG_IGN); /* libevent writes with writev(), which cannot be told to raise none */
+    if (getrandom(&server->peer_seed, sizeof server->peer_seed, 0) < 0)
+        server->peer_seed = (uint64_t)clock_monotonic_us();
+    server->port = bound_port(server->listener);
+    server->retry = evtimer_new(base, on_retry, server);
+    evconnlistener_set_error_cb(server->listener, on_accept_error);
+    return server;
+}
+
+uint16_t http_port(const struct http_server *server)
+{
+    return server->port;
+}
+
+size_t http_connections(const struct http_server *server)
+{
+    return server->connection_count;
+}
+
+const char *http_date(struct http_server *server)
+{
+    time_t now = time(NULL);
+    if (now != server->date_of) {
+        struct tm utc;
+        server->date_of = now;
+        strftime(server->date, sizeof server->date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &utc));
+    }
+    return server->date;
+}
+
+/* The kernel has already greeted those in the queue; closing the listener would reset them. */
+static void accept_queued(struct http_server *server)
+{
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    int fd;
+    while ((fd = accept4(evconnlistener_get_fd(server->listener), (struct sockaddr *)&address, &size,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        on_accept(server->listener, fd, (struct sockaddr *)&address, (int)size, server);
+        size = sizeof address;
+    }
+}
+
+void http_drain(struct http_server *server)
+{
+    if (server->draining)
+        return;
+    accept_queued(server);
+    server->draining = true;
+    evconnlistener_free(server->listener);
+    server->listener = NULL;
+    http_connections_drain(server);
+}
+
+void http_close(struct http_server *server)
+{
+    if (!server)
+        return;
+    http_connections_close(server);
+    if (server->listener)
+        evconnlistener_free(server->listener);
+    event_free(server->retry);
+    free(server);
+}
+
+void http_metrics(const struct http_server *server, FILE *out)
+{
+    static const char *const names[COUNTER_COUNT] = { "accepted", "aborted", "timed_out" };
+    const struct http_counters *counters = &server->counters;
+    fprintf(out, "# TYPE campus_http_connections gauge\ncampus_http_connections %zu\n", server->connection_count);
+    for (int i = 0; i < COUNTER_COUNT; i++)
+        fprintf(out, "# TYPE campus_http_%s_total counter\ncampus_http_%s_total %lu\n", names[i], names[i],
+                counters->plain[i]);
+    fputs("# TYPE campus_http_requests_total counter\n", out);
+    for (int i = 1; i < 6; i++)
+        fprintf(out, "campus_http_requests_total{class=\"%dxx\"} %lu\n", i, counters->classes[i]);
+    fputs("# TYPE campus_http_refused_total counter\n", out);
+    for (enum http_refusal r = REFUSAL_NONE + 1; r < REFUSAL_COUNT; r++)
+        fprintf(out, "campus_http_refused_total{code=\"%s\"} %lu\n", http_refusal_code(r), counters->refusals[r]);
+}

@@ -1,0 +1,475 @@
+/* http_connection.c -- one connection: its phases, the time each may take, its answers in order.
+ *
+ * All that happens to a connection (bytes, an answer, time, the end) goes through run() and settle(): first take from
+ * the input what can be taken, then write, then see what is to be waited for. Whatever frees a connection is the last
+ * thing done with it. The transport shows in flush(), half_close() and broken() alone, so that TLS can come below. */
+#include "services/gateway/http_connection.h"
+
+#include "common/clock.h"
+#include "common/status.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+
+enum {
+    INPUT_LIMIT = 64 << 10, /* bytes that wait behind a request that is being answered */
+    OUTPUT_LIMIT = 256 << 10, /* bytes of answers unsent beyond which no more requests are taken */
+    WRITE_PROGRESS = 64 << 10, /* bytes that a slow reader must take in each write_ms */
+    LINGER_MS = 2000,
+};
+
+enum phase {
+    PHASE_IDLE, /* nothing of a request has come */
+    PHASE_HEADER,
+    PHASE_BODY,
+    PHASE_ANSWER, /* the handler has it, and keeps the time */
+    PHASE_CLOSING, /* the last answer is being written */
+    PHASE_LINGER, /* it is written: the client may read it before the connection goes */
+};
+
+struct http_exchange {
+    void *context;
+};
+
+struct http_connection {
+    LIST_ENTRY(http_connection) link;
+    struct http_server *server;
+    struct http_peer *peer; /* NULL: surplus */
+    struct bufferevent *bev;
+    struct arena *arena;
+    struct event *timer; /* one for all phases; it may fire too early, and then looks again */
+    struct event *watch; /* made when first needed: see watch_for_end() */
+    enum phase phase;
+    bool running, ended, watching, gone; /* ended: the client sends no more; gone: nor does it read */
+    int64_t deadline_us, write_deadline_us, armed_us; /* monotonic; 0: none */
+    uint64_t queued, sent_at; /* bytes ever queued; of them sent when the write deadline was set */
+    struct http_exchange exchange;
+    struct http_parse parse;
+    char address[64];
+};
+
+static struct http_connection *connection_of(const struct http_exchange *exchange)
+{
+    const char *place = (const char *)exchange - offsetof(struct http_connection, exchange);
+    return (struct http_connection *)(uintptr_t)place;
+}
+
+static size_t unsent(const struct http_connection *c)
+{
+    return evbuffer_get_length(bufferevent_get_output(c->bev));
+}
+
+static struct evbuffer *input_of(const struct http_connection *c)
+{
+    return bufferevent_get_input(c->bev);
+}
+
+/* Memory and the end. */
+
+static void connection_free(struct http_connection *c)
+{
+    struct http_server *server = c->server;
+    LIST_REMOVE(c, link);
+    if (c->peer) {
+        server->connection_count--;
+        http_peer_leave(server, c->peer);
+    } else {
+        server->surplus_count--;
+    }
+    if (c->watch)
+        event_free(c->watch);
+    event_free(c->timer);
+    bufferevent_free(c->bev);
+    arena_free(c->arena);
+    free(c);
+}
+
+/* Ends it without another word. Inside run(), which still holds it, it is only marked. */
+static void abandon(struct http_connection *c)
+{
+    c->gone = true;
+    if (c->running)
+        return;
+    if (c->phase == PHASE_ANSWER) {
+        c->server->counters.plain[COUNTER_ABORTED]++;
+        c->server->options.handler->on_abort(&c->exchange, c->server->options.handler->context);
+    }
+    connection_free(c);
+}
+
+static void next_request(struct http_connection *c)
+{
+    arena_reset(c->arena);
+    c->exchange.context = NULL;
+    http_parse_start(&c->parse, c->arena, c->server->options.handler, c->address);
+}
+
+/* Writing. */
+
+static void queue_answer(struct http_connection *c, const struct http_response *response, bool closes)
+{
+    struct http_manner manner = { .date = http_date(c->server),
+                                  .head = c->parse.request.method == METHOD_HEAD,
+                                  .close = closes,
+                                  .old = c->parse.old };
+    struct evbuffer *output = bufferevent_get_output(c->bev);
+    struct evbuffer_iovec room;
+    if (evbuffer_reserve_space(output, (ev_ssize_t)http_response_bound(response), &room, 1) != 1)
+        abort(); /* out of memory */
+    room.iov_len = http_response_write(room.iov_base, response, &manner);
+    evbuffer_commit_space(output, &room, 1);
+    c->queued += room.iov_len;
+    c->server->counters.classes[response->status / 100 % 6]++;
+}
+
+/* Writes now what fits, instead of waiting for the loop to say that it would: one system call an answer. What does not
+ * fit is left to libevent. False when nobody takes it any more. */
+static bool flush(struct http_connection *c)
+{
+    struct evbuffer *output = bufferevent_get_output(c->bev);
+    if (evbuffer_get_length(output) && !(bufferevent_get_enabled(c->bev) & EV_WRITE)) {
+        evbuffer_unfreeze(output, 1);
+        int written = evbuffer_write(output, bufferevent_getfd(c->bev));
+        evbuffer_freeze(output, 1);
+        if (written < 0 && errno != EAGAIN && errno != EINTR)
+            return false;
+    }
+    bool left = evbuffer_get_length(output) > 0;
+    if (left)
+        bufferevent_enable(c->bev, EV_WRITE);
+    else
+        bufferevent_disable(c->bev, EV_WRITE);
+    return true;
+}
+
+static void half_close(struct http_connection *c)
+{
+    shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+}
+
+/* Whether the other side has reset the connection, as opposed to having said all it has to say. */
+static bool broken(const struct http_connection *c)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    return getsockopt(bufferevent_getfd(c->bev), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+           info.tcpi_state == TCP_CLOSE;
+}
+
+/* Time. */
+
+static void write_watched(struct http_connection *c, int64_t now)
+{
+    if (unsent(c) == 0) {
+        c->write_deadline_us = 0;
+        return;
+    }
+    uint64_t sent = c->queued - unsent(c);
+    if (c->write_deadline_us && sent - c->sent_at < WRITE_PROGRESS)
+        return;
+    c->sent_at = sent;
+    c->write_deadline_us = now + (int64_t)c->server->options.write_ms * 1000;
+}
+
+/* A deadline that moves away costs nothing: the timer fires at the old one and looks again. */
+static void arm(struct http_connection *c, int64_t now)
+{
+    int64_t due = c->deadline_us;
+    if (c->write_deadline_us && (!due || c->write_deadline_us < due))
+        due = c->write_deadline_us;
+    if (!due || (c->armed_us && c->armed_us <= due))
+        return;
+    int64_t left = due > now ? due - now : 0;
+    struct timeval wait = { .tv_sec = left / 1000000, .tv_usec = left % 1000000 };
+    event_add(c->timer, &wait);
+    c->armed_us = due;
+}
+
+static uint32_t phase_ms(const struct http_connection *c)
+{
+    const struct http_options *options = &c->server->options;
+    const uint32_t limits[] = {
+        [PHASE_IDLE] = options->idle_ms,
+        [PHASE_HEADER] = options->header_ms,
+        [PHASE_BODY] = options->body_ms,
+        [PHASE_ANSWER] = 0,
+        [PHASE_CLOSING] = 0,
+        [PHASE_LINGER] = LINGER_MS,
+    };
+    return limits[c->phase];
+}
+
+/* Begins a phase and its time, both as a whole: what comes in it does not prolong it. */
+static void enter(struct http_connection *c, enum phase phase)
+{
+    c->phase = phase;
+    uint32_t ms = phase_ms(c);
+    c->deadline_us = ms ? clock_monotonic_us() + (int64_t)ms * 1000 : 0;
+}
+
+/* A client that has sent its end, or more than it may before its answer, is not read from; that it resets the
+ * connection shows only at an edge-triggered event, since the end alone would otherwise be told for ever. libevent
+ * admits no other kind of event on the descriptor beside it, so it stands only while no other does. */
+static void on_end(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd, (void)what;
+    if (broken(context))
+        abandon(context);
+}
+
+static void watch_for_end(struct http_connection *c)
+{
+    bool unread = c->ended || evbuffer_get_length(input_of(c)) >= INPUT_LIMIT;
+    if (c->phase != PHASE_ANSWER || !unread || unsent(c))
+        return;
+    if (!c->watch)
+        c->watch = event_new(c->server->base, bufferevent_getfd(c->bev), EV_CLOSED | EV_ET | EV_PERSIST, on_end, c);
+    c->watching = event_add(c->watch, NULL) == 0;
+}
+
+static void unwatch(struct http_connection *c)
+{
+    if (c->watching)
+        event_del(c->watch);
+    c->watching = false;
+}
+
+/* The course of things. */
+
+/* Whether it has nothing more to do, for the client or for us. */
+static bool finished(const struct http_connection *c)
+{
+    bool partial = c->phase == PHASE_HEADER || c->phase == PHASE_BODY;
+    if (partial && c->ended)
+        return true;
+    if (unsent(c) || c->phase == PHASE_ANSWER || partial)
+        return false;
+    return c->ended ? evbuffer_get_length(input_of(c)) == 0 || c->phase != PHASE_IDLE
+                    : c->phase == PHASE_IDLE && c->server->draining;
+}
+
+/* Writes, closes what is done with, and waits for the right things. May free the connection. */
+static void settle(struct http_connection *c)
+{
+    if (c->gone || !flush(c) || finished(c)) {
+        abandon(c);
+        return;
+    }
+    if (c->phase == PHASE_CLOSING && unsent(c) == 0) {
+        half_close(c);
+        enter(c, PHASE_LINGER);
+    }
+    int64_t now = unsent(c) || c->deadline_us ? clock_monotonic_us() : 0;
+    write_watched(c, now);
+    arm(c, now);
+    watch_for_end(c);
+}
+
+/* Answers what is no request, and closes: nobody knows where the next one would begin. */
+static void refuse(struct http_connection *c, enum http_refusal refusal)
+{
+    const struct http_handler *handler = c->server->options.handler;
+    const char *code = http_refusal_code(refusal);
+    struct http_response response = { .status = status_http(code_find(code)->status) };
+    if (handler->on_refusal)
+        handler->on_refusal(code, c->arena, &response.type, &response.body, handler->context);
+    if (refusal == REFUSAL_UNAVAILABLE)
+        response.headers = slice_text("Retry-After: 1\r\n");
+    c->server->counters.refusals[refusal]++;
+    queue_answer(c, &response, true);
+    enter(c, PHASE_CLOSING);
+}
+
+static void hand_over(struct http_connection *c)
+{
+    const struct http_handler *handler = c->server->options.handler;
+    enter(c, PHASE_ANSWER);
+    if (slice_is(c->parse.request.path, "*"))
+        http_respond(&c->exchange, &(struct http_response){ .status = 200 }); /* OPTIONS of the server as such */
+    else
+        handler->on_request(&c->exchange, &c->parse.request, handler->context);
+}
+
+/* The request is not whole yet: which of its phases is it in? */
+static void await_more(struct http_connection *c)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (c->parse.section == SECTION_HEAD) {
+        if (c->phase == PHASE_IDLE && http_parse_begun(&c->parse))
+            enter(c, PHASE_HEADER);
+        return;
+    }
+    if (c->phase == PHASE_BODY)
+        return;
+    enter(c, PHASE_BODY);
+    if (c->parse.expects_continue && evbuffer_get_length(input_of(c)) == 0) {
+        evbuffer_add(bufferevent_get_output(c->bev), go_on, sizeof go_on - 1);
+        c->queued += sizeof go_on - 1;
+    }
+}
+
+/* Takes one bite of the input. False when there is none, or it has to wait. */
+static bool step(struct http_connection *c)
+{
+    struct evbuffer *input = input_of(c);
+    struct evbuffer_iovec run;
+    if (c->phase == PHASE_CLOSING || c->phase == PHASE_LINGER)
+        evbuffer_drain(input, evbuffer_get_length(input));
+    if (c->phase >= PHASE_ANSWER || unsent(c) > OUTPUT_LIMIT || evbuffer_peek(input, -1, NULL, &run, 1) < 1 ||
+        run.iov_len == 0)
+        return false;
+    size_t used;
+    enum http_parsed parsed = http_parse_feed(&c->parse, slice_of(run.iov_base, run.iov_len), &used);
+    evbuffer_drain(input, used);
+    switch (parsed) {
+    case PARSE_MORE:
+        await_more(c);
+        break;
+    case PARSE_WHOLE:
+        hand_over(c);
+        break;
+    case PARSE_REFUSED:
+        refuse(c, c->parse.refusal);
+        break;
+    }
+    return true;
+}
+
+/* Takes from the input what can be taken. Answers that come meanwhile are written together at the end. */
+static void run(struct http_connection *c)
+{
+    unwatch(c);
+    c->running = true;
+    while (step(c))
+        ;
+    c->running = false;
+    settle(c);
+}
+
+/* What libevent tells. */
+
+static void on_io(struct bufferevent *bev, void *context)
+{
+    (void)bev;
+    run(context);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *context)
+{
+    struct http_connection *c = context;
+    (void)bev;
+    if (what & BEV_EVENT_ERROR)
+        c->gone = true;
+    if (what & BEV_EVENT_EOF)
+        c->ended = true;
+    if (what & (BEV_EVENT_ERROR | BEV_EVENT_EOF))
+        run(c);
+}
+
+static void on_time(evutil_socket_t fd, short what, void *context)
+{
+    struct http_connection *c = context;
+    (void)fd, (void)what;
+    int64_t now = clock_monotonic_us();
+    c->armed_us = 0;
+    write_watched(c, now);
+    bool stalled = c->write_deadline_us && c->write_deadline_us <= now;
+    bool late = c->deadline_us && c->deadline_us <= now && unsent(c) <= OUTPUT_LIMIT;
+    if (!stalled && !late) {
+        arm(c, now);
+        return;
+    }
+    c->server->counters.plain[COUNTER_TIMED_OUT] += c->phase != PHASE_IDLE && c->phase != PHASE_LINGER;
+    if (!stalled && (c->phase == PHASE_HEADER || c->phase == PHASE_BODY))
+        refuse(c, REFUSAL_REQUEST_TIMEOUT);
+    else
+        c->gone = true;
+    settle(c);
+}
+
+/* What the server and the handler ask for. */
+
+void http_connection_open(struct http_server *server, int fd, const char *address, struct http_peer *peer, bool surplus)
+{
+    struct http_connection *c = calloc(1, sizeof *c);
+    if (!c || !(c->bev = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE)) ||
+        !(c->timer = evtimer_new(server->base, on_time, c)))
+        abort(); /* out of memory */
+    c->server = server;
+    c->peer = peer;
+    c->arena = arena_new();
+    memcpy(c->address, address, strnlen(address, sizeof c->address - 1));
+    LIST_INSERT_HEAD(&server->connections, c, link);
+    *(surplus ? &server->surplus_count : &server->connection_count) += 1;
+    next_request(c);
+    bufferevent_setcb(c->bev, on_io, on_io, on_event, c);
+    bufferevent_setwatermark(c->bev, EV_READ, 0, INPUT_LIMIT);
+    bufferevent_set_max_single_read(c->bev, INPUT_LIMIT);
+    bufferevent_disable(c->bev, EV_WRITE);
+    bufferevent_enable(c->bev, EV_READ);
+    enter(c, PHASE_IDLE);
+    if (surplus)
+        refuse(c, REFUSAL_UNAVAILABLE);
+    settle(c);
+}
+
+/* One that has bytes in the kernel is not idle: its request is on the way to us. */
+static bool idle(const struct http_connection *c)
+{
+    char byte;
+    return c->phase == PHASE_IDLE && !c->running && unsent(c) == 0 && evbuffer_get_length(input_of(c)) == 0 &&
+           recv(bufferevent_getfd(c->bev), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+void http_connections_drain(struct http_server *server)
+{
+    for (struct http_connection *c = LIST_FIRST(&server->connections), *next; c; c = next) {
+        next = LIST_NEXT(c, link);
+        if (idle(c))
+            abandon(c);
+    }
+}
+
+void http_connections_close(struct http_server *server)
+{
+    while (!LIST_EMPTY(&server->connections))
+        abandon(LIST_FIRST(&server->connections));
+}
+
+struct arena *http_arena(struct http_exchange *exchange)
+{
+    return connection_of(exchange)->arena;
+}
+
+void http_set_context(struct http_exchange *exchange, void *context)
+{
+    exchange->context = context;
+}
+
+void *http_context(const struct http_exchange *exchange)
+{
+    return exchange->context;
+}
+
+/* Later than on_request, it writes at once; a request that waits behind is begun by the loop, never from in here. */
+void http_respond(struct http_exchange *exchange, const struct http_response *response)
+{
+    struct http_connection *c = connection_of(exchange);
+    assert(c->phase == PHASE_ANSWER);
+    bool keep = c->parse.keep_alive && !c->server->draining;
+    queue_answer(c, response, !keep);
+    next_request(c);
+    enter(c, keep ? PHASE_IDLE : PHASE_CLOSING);
+    if (c->running)
+        return;
+    unwatch(c);
+    if (evbuffer_get_length(input_of(c)))
+        bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+    settle(c);
+}

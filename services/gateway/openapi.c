@@ -1,0 +1,336 @@
+/* openapi.c -- an operation for each route; what all share stands in the frame. */
+#include "services/gateway/openapi.h"
+
+#include "common/buffer.h"
+#include "services/gateway/json_schema.h"
+#include "services/gateway/route.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The text of JSON that is written out as it is. */
+#define JSON(...) #__VA_ARGS__
+
+/* clang-format off */
+static const char frame[] = JSON({
+    "openapi": "3.1.0",
+    "info": { "title": "Campus", "version": "" },
+    "tags": [],
+    "paths": {},
+    "components": {
+        "securitySchemes": {
+            "bearer": { "type": "http", "scheme": "bearer", "description": "A session's or an API key's token." }
+        },
+        "parameters": {
+            "IfMatch": { "name": "If-Match", "in": "header", "required": true, "schema": { "type": "string" },
+                "description": "The ETag of the version that is to be changed: another version is 412." },
+            "IfNoneMatch": { "name": "If-None-Match", "in": "header", "schema": { "type": "string" },
+                "description": "The ETag of the version at hand: 304 while it is the present one." },
+            "IdempotencyKey": { "name": "Idempotency-Key", "in": "header", "schema": { "type": "string" },
+                "description": "Names this change: the same request sent again with it has its effect once." }
+        },
+        "headers": {
+            "ETag": { "schema": { "type": "string" }, "description": "The version, for If-Match and If-None-Match." },
+            "Location": { "schema": { "type": "string" }, "description": "Where what was made can be found." }
+        },
+        "responses": {
+            "Problem": {
+                "description": "Any other refusal; `code` says which.",
+                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/ProblemDetails" } } }
+            }
+        },
+        "schemas": {
+            "ProblemDetails": {
+                "type": "object",
+                "description": "Why a request was refused (RFC 9457).",
+                "required": ["type", "title", "status", "code", "detail"],
+                "properties": {
+                    "type": { "type": "string", "const": "about:blank" },
+                    "title": { "type": "string", "description": "The HTTP status in words." },
+                    "status": { "type": "integer", "description": "The HTTP status." },
+                    "code": { "type": "string", "description": "The reason, for programs." },
+                    "detail": { "type": "string", "description": "The reason, in the language of Accept-Language." },
+                    "errors": {
+                        "type": "array",
+                        "description": "Each complaint about a field.",
+                        "items": {
+                            "type": "object",
+                            "required": ["pointer", "code", "detail"],
+                            "properties": {
+                                "pointer": { "type": "string",
+                                    "description": "A JSON pointer into the body, or a parameter's name." },
+                                "code": { "type": "string" },
+                                "detail": { "type": "string" }
+                            }
+                        }
+                    },
+                    "request_id": { "type": "string", "description": "As in the header X-Request-Id." },
+                    "next_step": { "type": "string", "description": "What the caller can do now." },
+                    "retry_after": { "type": "integer", "description": "Seconds, as in the header Retry-After." }
+                }
+            }
+        }
+    }
+});
+/* clang-format on */
+
+static const char *const verb_names[] = {
+    [HTTP_GET] = "get", [HTTP_POST] = "post", [HTTP_PUT] = "put", [HTTP_PATCH] = "patch", [HTTP_DELETE] = "delete",
+};
+
+struct document {
+    struct arena *arena;
+    struct components components;
+    json_t *tags, *paths;
+};
+
+/* ---- words ---- */
+
+/* Behind the first sentence: its full stop and a space, or a paragraph's end. */
+static const char *first_sentence_end(const char *comment)
+{
+    const char *at = comment;
+    while (*at && !(at[0] == '.' && (at[1] == '\0' || isspace((unsigned char)at[1]))) &&
+           !(at[0] == '\n' && at[1] == '\n'))
+        at++;
+    return at;
+}
+
+static void put_words(struct document *document, json_t *operation, const char *comment)
+{
+    const char *end = first_sentence_end(comment), *rest = end;
+    char *summary = arena_text(document->arena, slice_of(comment, (size_t)(end - comment)));
+    for (char *at = summary; *at; at++)
+        *at = *at == '\n' ? ' ' : *at;
+    while (*rest == '.' || isspace((unsigned char)*rest))
+        rest++;
+    if (*summary)
+        json_put_text(operation, "summary", summary);
+    if (*rest)
+        json_put_text(operation, "description", rest);
+}
+
+/* ---- what goes in ---- */
+
+static json_t *shared(const char *kind, const char *name)
+{
+    json_t *ref = json_object();
+    json_put(ref, "$ref", json_sprintf("#/components/%s/%s", kind, name));
+    return ref;
+}
+
+static json_t *parameter(struct document *document, const struct field *field, enum route_place place)
+{
+    json_t *json = json_object();
+    json_put_text(json, "name", field->name);
+    json_put_text(json, "in", place == PLACE_PATH ? "path" : "query");
+    if (field->rules.required || place == PLACE_PATH)
+        json_put(json, "required", json_true());
+    if (*field->comment)
+        json_put_text(json, "description", field->comment);
+    json_put(json, "schema", json_schema_of_field(&document->components, field, SCHEMA_BODY));
+    return json;
+}
+
+static void put_parameters(struct document *document, json_t *operation, const struct rpc *rpc)
+{
+    json_t *parameters = json_array();
+    for (size_t i = 0; i < rpc->request->count; i++) {
+        const struct field *field = &rpc->request->fields[i];
+        enum route_place place = route_place(rpc, field);
+        if (place == PLACE_PATH || (place == PLACE_QUERY && !field->output))
+            json_append(parameters, parameter(document, field, place));
+    }
+    if (rpc->if_match)
+        json_append(parameters, shared("parameters", "IfMatch"));
+    if (rpc->verb == HTTP_GET && rpc->etag)
+        json_append(parameters, shared("parameters", "IfNoneMatch"));
+    if (rpc->kind == RPC_WRITE)
+        json_append(parameters, shared("parameters", "IdempotencyKey"));
+    if (json_array_size(parameters))
+        json_put(operation, "parameters", json_incref(parameters));
+    json_decref(parameters);
+}
+
+/* {"media/type": {"schema": ...}}; takes `schema`. */
+static void put_content(json_t *content, const char *media_type, json_t *schema)
+{
+    json_t *json = json_object();
+    json_put(json, "schema", schema);
+    json_put(content, media_type, json);
+}
+
+static void put_raw_content(json_t *content, const struct rpc *rpc)
+{
+    for (const char *const *type = rpc->body_types; *type; type++) {
+        json_t *schema = json_object();
+        json_put_text(schema, "type", "string");
+        if (strncmp(*type, "text/", 5) != 0)
+            json_put_text(schema, "format", "binary");
+        put_content(content, *type, schema);
+    }
+}
+
+static void put_json_content(struct document *document, json_t *content, const struct rpc *rpc)
+{
+    json_t *schema = json_schema_of_body(&document->components, rpc);
+    if (schema && rpc->verb == HTTP_PATCH)
+        put_content(content, "application/merge-patch+json", json_incref(schema));
+    if (schema)
+        put_content(content, "application/json", schema);
+}
+
+static void put_request_body(struct document *document, json_t *operation, const struct rpc *rpc)
+{
+    json_t *body = json_object(), *content = json_object();
+    if (rpc->body)
+        put_raw_content(content, rpc);
+    else
+        put_json_content(document, content, rpc);
+    json_put(body, "required", json_true());
+    json_put(body, "content", content);
+    if (json_object_size(content))
+        json_put(operation, "requestBody", json_incref(body));
+    json_decref(body);
+}
+
+/* ---- what comes out ---- */
+
+static json_t *success(struct document *document, const struct rpc *rpc)
+{
+    json_t *json = json_object(), *headers = json_object(), *content = json_object();
+    json_put_text(json, "description", rpc->created ? "Created" : "OK");
+    if (rpc->etag)
+        json_put(headers, "ETag", shared("headers", "ETag"));
+    if (rpc->location)
+        json_put(headers, "Location", shared("headers", "Location"));
+    if (json_object_size(headers))
+        json_put(json, "headers", json_incref(headers));
+    json_decref(headers);
+    put_content(content, "application/json", json_schema_of_reply(&document->components, rpc->reply));
+    json_put(json, "content", content);
+    return json;
+}
+
+/* The reasons for which the method answers with this status, a line each; "" where there are none. */
+static const char *reasons(struct arena *arena, const struct rpc *rpc, enum status status)
+{
+    struct buffer text = buffer_in(arena);
+    for (size_t i = 0; i < rpc->refusal_count; i++)
+        if (rpc->refusals[i].status == status)
+            buffer_printf(&text, "%s- `%s`: %s", text.size ? "\n" : "", rpc->refusals[i].code, rpc->refusals[i].en);
+    return buffer_cstring(&text);
+}
+
+static void put_refusal(json_t *responses, enum status status, const char *description)
+{
+    char name[12];
+    json_t *json = json_object(), *content = json_object();
+    snprintf(name, sizeof name, "%d", status_http(status));
+    json_put_text(json, "description", description);
+    put_content(content, "application/problem+json", shared("schemas", "ProblemDetails"));
+    json_put(json, "content", content);
+    json_put(responses, name, json);
+}
+
+static void put_responses(struct document *document, json_t *operation, const struct rpc *rpc)
+{
+    json_t *responses = json_object();
+    json_put(responses, rpc->created ? "201" : "200", success(document, rpc));
+    if (rpc->verb == HTTP_GET && rpc->etag) {
+        json_t *unchanged = json_object();
+        json_put_text(unchanged, "description", "Not Modified");
+        json_put(responses, "304", unchanged);
+    }
+    for (enum status status = STATUS_BAD_REQUEST; status < STATUS_COUNT; status++) {
+        const char *description = reasons(document->arena, rpc, status);
+        if (*description)
+            put_refusal(responses, status, description);
+    }
+    json_put(responses, "default", shared("responses", "Problem"));
+    json_put(operation, "responses", responses);
+}
+
+/* ---- the whole ---- */
+
+static void put_security(json_t *operation, const struct rpc *rpc)
+{
+    json_t *security = json_array();
+    if (rpc->access != ACCESS_PUBLIC) {
+        json_t *scheme = json_object();
+        json_put(scheme, "bearer", json_array());
+        json_append(security, scheme);
+    }
+    json_put(operation, "security", security);
+    if (rpc->permission)
+        json_put_text(operation, "x-permission", rpc->permission);
+}
+
+static json_t *operation_of(struct document *document, const struct rpc *rpc)
+{
+    json_t *operation = json_object(), *tags = json_array();
+    json_put_text(operation, "operationId", rpc->name);
+    json_append_text(tags, rpc->service);
+    json_put(operation, "tags", tags);
+    put_words(document, operation, rpc->comment);
+    put_parameters(document, operation, rpc);
+    put_request_body(document, operation, rpc);
+    put_responses(document, operation, rpc);
+    put_security(operation, rpc);
+    return operation;
+}
+
+/* The methods of a service stand behind one another. */
+static void note_tag(struct document *document, const char *service)
+{
+    size_t count = json_array_size(document->tags);
+    json_t *last = count ? json_array_get(document->tags, count - 1) : NULL;
+    if (last && strcmp(json_string_value(json_object_get(last, "name")), service) == 0)
+        return;
+    json_t *tag = json_object();
+    json_put_text(tag, "name", service);
+    json_append(document->tags, tag);
+}
+
+static void add_rpc(struct document *document, const struct rpc *rpc)
+{
+    json_t *path = json_object_get(document->paths, rpc->path);
+    note_tag(document, rpc->service);
+    if (!path) {
+        path = json_object();
+        json_put(document->paths, rpc->path, path);
+    }
+    json_put(path, verb_names[rpc->verb], operation_of(document, rpc));
+}
+
+static struct slice dumped(struct arena *arena, const json_t *root)
+{
+    char *text = json_dumps(root, JSON_COMPACT);
+    if (!text)
+        abort();
+    struct slice copy = arena_copy(arena, slice_text(text));
+    free(text);
+    return copy;
+}
+
+struct slice openapi_write(struct arena *arena, const struct schema *schema, const char *version)
+{
+    json_t *root = json_loads(frame, 0, NULL);
+    if (!root)
+        abort();
+    json_t *schemas = json_object_get(json_object_get(root, "components"), "schemas");
+    struct document document = {
+        .arena = arena,
+        .components = { .arena = arena, .schema = schema, .schemas = schemas },
+        .tags = json_object_get(root, "tags"),
+        .paths = json_object_get(root, "paths"),
+    };
+    json_put_text(json_object_get(root, "info"), "version", version);
+    for (size_t i = 0; i < schema->rpc_count; i++)
+        if (schema->rpcs[i].path)
+            add_rpc(&document, &schema->rpcs[i]);
+    struct slice text = dumped(arena, root);
+    json_decref(root);
+    return text;
+}

@@ -1,0 +1,299 @@
+/* test_bus.c -- dispatcher and workers in threads: credit, limits, deadlines, joining and leaving. */
+#include "tests/unit/bus_fixture.h"
+
+struct world {
+    void *zmq;
+    char folder[32], ipc[64];
+};
+
+static int set_up(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    world->zmq = zmq_ctx_new();
+    strcpy(world->folder, "/tmp/campus-bus-XXXXXX");
+    assert_non_null(mkdtemp(world->folder));
+    snprintf(world->ipc, sizeof world->ipc, "ipc://%s/bus", world->folder);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+    zmq_ctx_term(world->zmq);
+    unlink(world->ipc + strlen("ipc://"));
+    rmdir(world->folder);
+    free(world);
+    return 0;
+}
+
+static void one_request_travels(void *zmq, const char *endpoint)
+{
+    struct fixture_worker worker = { .zmq = zmq, .name = "one", .endpoint = endpoint, .credits = 4 };
+    struct fixture_gateway gateway = fixture_gateway_open(zmq, (struct fixture_gateway_options){ endpoint });
+    struct fixture_request request, empty;
+    fixture_worker_start(&worker);
+    fixture_send(&gateway, &request, "key and time, please");
+    fixture_send(&gateway, &empty, "");
+    RUN_UNTIL(&gateway, request.answers && empty.answers);
+    assert_int_equal(request.status, STATUS_OK);
+    assert_string_equal(request.code, "one");
+    assert_int_equal(strncmp(request.body, "key-1 ", 6), 0);
+    long left_ms = strtol(request.body + 6, NULL, 10);
+    assert_in_range(left_ms, 1, PATIENCE_MS);
+    assert_string_equal(empty.body, "");
+    assert_int_equal(dispatch_pending(gateway.dispatcher), 0);
+    assert_true(dispatch_ready(gateway.dispatcher));
+    fixture_worker_stop(&worker);
+    RUN_UNTIL(&gateway, !dispatch_ready(gateway.dispatcher));
+    fixture_gateway_close(&gateway);
+}
+
+static void test_inproc(void **state)
+{
+    struct world *world = *state;
+    one_request_travels(world->zmq, "inproc://bus");
+}
+
+static void test_ipc(void **state)
+{
+    struct world *world = *state;
+    one_request_travels(world->zmq, world->ipc);
+}
+
+static void test_worker_before_gateway(void **state)
+{
+    struct world *world = *state;
+    struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = "inproc://bus", .credits = 4 };
+    fixture_worker_start(&worker);
+    struct fixture_gateway gateway =
+        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ "inproc://bus" });
+    fixture_await_workers(&gateway, 1);
+    fixture_worker_stop(&worker);
+    fixture_gateway_close(&gateway);
+}
+
+enum { MANY = 20000, CREW = 4 };
+
+static void many_requests(void *zmq, const char *endpoint)
+{
+    struct fixture_gateway gateway =
+        fixture_gateway_open(zmq, (struct fixture_gateway_options){ endpoint, .queue_limit = MANY });
+    struct fixture_worker workers[CREW];
+    struct fixture_request *requests = calloc(MANY, sizeof *requests);
+    for (int i = 0; i < CREW; i++) {
+        workers[i] = (struct fixture_worker){ .zmq = zmq, .name = "w", .endpoint = endpoint, .credits = 32 };
+        fixture_worker_start(&workers[i]);
+    }
+    fixture_await_workers(&gateway, CREW);
+    for (int i = 0; i < MANY; i++) {
+        char body[32];
+        snprintf(body, sizeof body, "n%d", i);
+        fixture_send(&gateway, &requests[i], body);
+    }
+    RUN_UNTIL(&gateway, dispatch_pending(gateway.dispatcher) == 0);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(requests[i].answers, 1);
+        assert_int_equal(requests[i].status, STATUS_OK);
+        assert_int_equal(atoi(requests[i].body + 1), i);
+    }
+    for (int i = 0; i < CREW; i++) {
+        assert_in_range(workers[i].most_pending, 1, 32);
+        fixture_worker_stop(&workers[i]);
+    }
+    free(requests);
+    fixture_gateway_close(&gateway);
+}
+
+static void test_many_inproc(void **state)
+{
+    struct world *world = *state;
+    many_requests(world->zmq, "inproc://bus");
+}
+
+static void test_many_ipc(void **state)
+{
+    struct world *world = *state;
+    many_requests(world->zmq, world->ipc);
+}
+
+static void test_credits(void **state)
+{
+    struct world *world = *state;
+    struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = world->ipc, .credits = 3 };
+    struct fixture_gateway gateway = fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ world->ipc });
+    struct fixture_request requests[10];
+    fixture_worker_start(&worker);
+    fixture_await_workers(&gateway, 1);
+    for (int i = 0; i < 10; i++)
+        fixture_send(&gateway, &requests[i], "late");
+    assert_int_equal(fixture_metric(&gateway, IN_FLIGHT), 3);
+    assert_int_equal(fixture_metric(&gateway, QUEUE_LENGTH), 7);
+    RUN_UNTIL(&gateway, dispatch_pending(gateway.dispatcher) == 0);
+    assert_int_equal(worker.most_pending, 3);
+    assert_int_equal(worker.served, 10);
+    fixture_worker_stop(&worker);
+    fixture_gateway_close(&gateway);
+}
+
+static void test_queue_limits(void **state)
+{
+    struct world *world = *state;
+    struct fixture_gateway gateway = fixture_gateway_open(
+        world->zmq, (struct fixture_gateway_options){ "inproc://bus", .queue_limit = 2, .queue_ms = 50 });
+    struct fixture_request waits[2], refused;
+    fixture_send(&gateway, &waits[0], "x");
+    fixture_send(&gateway, &waits[1], "x");
+    fixture_send(&gateway, &refused, "x");
+    assert_int_equal(refused.answers, 0); /* never from within dispatch_send() */
+    RUN_UNTIL(&gateway, refused.answers);
+    assert_int_equal(waits[0].answers + waits[1].answers, 0);
+    assert_int_equal(refused.status, STATUS_UNAVAILABLE);
+    assert_string_equal(refused.code, "unavailable");
+    assert_int_equal(refused.retry_after_ms, 1000);
+    RUN_UNTIL(&gateway, dispatch_pending(gateway.dispatcher) == 0);
+    assert_int_equal(waits[0].status, STATUS_UNAVAILABLE);
+    assert_int_equal(waits[1].status, STATUS_UNAVAILABLE);
+    fixture_gateway_close(&gateway);
+}
+
+static void test_deadline(void **state)
+{
+    struct world *world = *state;
+    struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = world->ipc, .credits = 1 };
+    struct fixture_gateway gateway = fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ world->ipc });
+    struct fixture_request held, waiting, next;
+    fixture_worker_start(&worker);
+    fixture_await_workers(&gateway, 1);
+    int64_t begun_us = clock_monotonic_us();
+    fixture_send_bytes(&gateway, &held, slice_text("hold"), 60);
+    fixture_send_bytes(&gateway, &waiting, slice_text("x"), 30);
+    RUN_UNTIL(&gateway, waiting.answers);
+    assert_int_equal(held.answers, 0);
+    RUN_UNTIL(&gateway, held.answers);
+    assert_in_range(clock_monotonic_us() - begun_us, 60000, 2000000);
+    assert_int_equal(waiting.status, STATUS_DEADLINE_EXCEEDED);
+    assert_int_equal(held.status, STATUS_DEADLINE_EXCEEDED);
+    assert_string_equal(held.code, "deadline_exceeded");
+    /* The worker was told, answered, and so has its one credit back. */
+    fixture_send(&gateway, &next, "next");
+    RUN_UNTIL(&gateway, next.answers);
+    assert_string_equal(next.body, "next");
+    assert_int_equal(worker.cancelled, 1);
+    assert_int_equal(held.answers, 1);
+    fixture_worker_stop(&worker);
+    fixture_gateway_close(&gateway);
+}
+
+static void test_cancel(void **state)
+{
+    struct world *world = *state;
+    struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = "inproc://bus", .credits = 1 };
+    struct fixture_gateway gateway = fixture_gateway_open(
+        world->zmq, (struct fixture_gateway_options){ "inproc://bus", .queue_limit = 1, .queue_ms = 5000 });
+    struct fixture_request held, queued, refused, next;
+    fixture_worker_start(&worker);
+    fixture_await_workers(&gateway, 1);
+    fixture_send(&gateway, &held, "hold");
+    fixture_send(&gateway, &queued, "x");
+    fixture_send(&gateway, &refused, "x");
+    assert_int_equal(dispatch_pending(gateway.dispatcher), 3);
+    dispatch_cancel(refused.ticket);
+    dispatch_cancel(queued.ticket);
+    dispatch_cancel(held.ticket);
+    assert_int_equal(dispatch_pending(gateway.dispatcher), 0);
+    fixture_send(&gateway, &next, "next");
+    RUN_UNTIL(&gateway, next.answers);
+    assert_int_equal(worker.cancelled, 1);
+    assert_int_equal(held.answers + queued.answers + refused.answers, 0);
+    fixture_worker_stop(&worker);
+    fixture_gateway_close(&gateway);
+}
+
+static void test_misfit_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct fixture_worker old = { .zmq = world->zmq, .name = "old", .endpoint = "inproc://bus", .credits = 4 };
+    struct fixture_worker present = { .zmq = world->zmq, .name = "present", .endpoint = "inproc://bus", .credits = 4 };
+    struct fixture_gateway gateway =
+        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ "inproc://bus", .queue_ms = 200 });
+    struct fixture_request request;
+    old.schema = &fixture_old_schema;
+    fixture_worker_start(&old);
+    fixture_send(&gateway, &request, "x");
+    RUN_UNTIL(&gateway, request.answers);
+    assert_int_equal(request.status, STATUS_UNAVAILABLE);
+    assert_int_equal(fixture_metric(&gateway, WORKERS), 0);
+    fixture_worker_start(&present);
+    fixture_await_workers(&gateway, 1);
+    fixture_send(&gateway, &request, "x");
+    RUN_UNTIL(&gateway, request.answers);
+    assert_string_equal(request.code, "present");
+    assert_int_equal(old.served, 0);
+    fixture_worker_stop(&old);
+    fixture_worker_stop(&present);
+    fixture_gateway_close(&gateway);
+}
+
+static void test_drain(void **state)
+{
+    struct world *world = *state;
+    struct fixture_worker leaving = { .zmq = world->zmq, .name = "leaving", .endpoint = world->ipc, .credits = 8 };
+    struct fixture_worker staying = { .zmq = world->zmq, .name = "staying", .endpoint = world->ipc, .credits = 1 };
+    struct fixture_gateway gateway = fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ world->ipc });
+    struct fixture_request held, others[8];
+    fixture_worker_start(&leaving);
+    fixture_await_workers(&gateway, 1);
+    fixture_send(&gateway, &held, "late");
+    RUN_UNTIL(&gateway, leaving.most_pending == 1);
+    fixture_worker_command(&leaving, COMMAND_DRAIN);
+    RUN_UNTIL(&gateway, !dispatch_ready(gateway.dispatcher));
+    fixture_worker_start(&staying);
+    for (int i = 0; i < 8; i++)
+        fixture_send(&gateway, &others[i], "x");
+    RUN_UNTIL(&gateway, dispatch_pending(gateway.dispatcher) == 0);
+    assert_string_equal(held.code, "leaving");
+    for (int i = 0; i < 8; i++)
+        assert_string_equal(others[i].code, "staying");
+    fixture_worker_stop(&leaving);
+    fixture_worker_stop(&staying);
+    fixture_gateway_close(&gateway);
+}
+
+static void test_too_large(void **state)
+{
+    struct world *world = *state;
+    struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = world->ipc, .credits = 4 };
+    struct fixture_gateway gateway = fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ world->ipc });
+    struct fixture_request request, reply;
+    static const char large[FIXTURE_MESSAGE + 1] = "x";
+    fixture_worker_start(&worker);
+    fixture_await_workers(&gateway, 1);
+    fixture_send_bytes(&gateway, &request, slice_of(large, sizeof large), 1000);
+    fixture_send(&gateway, &reply, "big");
+    RUN_UNTIL(&gateway, request.answers && reply.answers);
+    assert_int_equal(request.status, STATUS_TOO_LARGE);
+    assert_int_equal(reply.status, STATUS_INTERNAL);
+    assert_int_equal(fixture_metric(&gateway, DEATHS), 0);
+    fixture_worker_stop(&worker);
+    fixture_gateway_close(&gateway);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_inproc, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ipc, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_worker_before_gateway, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_inproc, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_ipc, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_credits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_queue_limits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_deadline, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cancel, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_misfit_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_drain, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_too_large, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
