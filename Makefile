@@ -1,6 +1,7 @@
 # Campus. `make run` serves a demo campus, `make test` proves it works; `make help` lists the rest.
 #
 #   BUILD=dir        where objects and the program go (default build)
+#   V=1              show the commands
 #   SANITIZE=list    build with these sanitizers, e.g. address,undefined
 #   PORT= VAR= DEMO= what `make run` serves, where it keeps its data, whether it fills it
 
@@ -14,7 +15,7 @@ CC ?= gcc
 # Everything below but `deps` and `help` needs Debian's packages; deploy/deps installs what is missing, once.
 .DEFAULT_GOAL := all
 
-roles     := gateway membership
+quiet     := $(if $(V),,@echo '  $(BUILD)' $(@:$(BUILD)/%=%);)
 packages  := libevent libzmq libpq libprotobuf-c libsodium jansson libpcre2-8 libutf8proc
 warnings  := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
              -Wwrite-strings -Wvla -Werror
@@ -28,8 +29,8 @@ LDFLAGS   += $(if $(SANITIZE),-fsanitize=$(SANITIZE),-pie -Wl,-z,relro,-z,now)
 
 protos    := $(wildcard proto/*.proto)
 structs   := options bus google/protobuf/descriptor
-sources   := $(wildcard common/*.c) $(foreach role,$(roles),$(wildcard services/$(role)/*.c))
-embedded  := $(wildcard common/schema/*.sql) $(foreach role,$(roles),$(wildcard services/$(role)/queries.sql services/$(role)/schema/*.sql))
+sources   := $(filter-out services/main.c,$(wildcard common/*.c services/*.c services/*/*.c))
+embedded  := $(sort $(wildcard common/schema/*.sql services/*/queries.sql services/*/schema/*.sql services/demo/*.csv))
 generated := $(structs:%=$(BUILD)/%.pb-c.o) $(BUILD)/embedded.o $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
 objects   := $(sources:%.c=$(BUILD)/%.o)
 units     := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
@@ -37,47 +38,47 @@ units     := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/un
 all: $(BUILD)/campus
 
 $(BUILD)/campus: $(BUILD)/services/main.o $(BUILD)/libcampus.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(quiet)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/libcampus.a: $(objects) $(generated)
-	rm -f $@ && ar rcs $@ $^
+	$(quiet)rm -f $@ && ar rcs $@ $^
 
 $(objects) $(BUILD)/services/main.o: $(BUILD)/%.o: %.c | $(structs:%=$(BUILD)/%.pb-c.h) $(BUILD)/llhttp/llhttp.h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(warnings) -c -o $@ $<
+	$(quiet)$(CC) $(CFLAGS) $(warnings) -c -o $@ $<
 
 # Generated code and the parser that Debian ships as source are compiled without our warnings.
-$(structs:%=$(BUILD)/%.pb-c.o) $(BUILD)/llhttp/%.o $(BUILD)/embedded.o: flags += -w
+$(structs:%=$(BUILD)/%.pb-c.o) $(BUILD)/llhttp/%.o $(BUILD)/embedded.o: flags += -w -DLLHTTP_STRICT_MODE=1
 
 $(BUILD)/%.pb-c.o: $(BUILD)/%.pb-c.c
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(quiet)$(CC) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/options.pb-c.c $(BUILD)/options.pb-c.h $(BUILD)/bus.pb-c.c $(BUILD)/bus.pb-c.h \
 $(BUILD)/google/protobuf/descriptor.pb-c.c $(BUILD)/google/protobuf/descriptor.pb-c.h &: proto/options.proto proto/bus.proto
 	@mkdir -p $(BUILD)
-	protoc -Iproto -I/usr/include --c_out=$(BUILD) $^ /usr/include/google/protobuf/descriptor.proto
+	$(quiet)protoc -Iproto -I/usr/include --c_out=$(BUILD) $^ /usr/include/google/protobuf/descriptor.proto
 
 $(BUILD)/llhttp/llhttp.h: /usr/share/include/llhttp/llhttp.h
 	@mkdir -p $(@D)
-	cp $< $@
+	@cp $< $@
 
 $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c $(BUILD)/llhttp/llhttp.h
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(quiet)$(CC) $(CFLAGS) -c -o $@ $<
 
 # The contract with its comments, the queries and the migrations travel inside the program.
 $(BUILD)/schema.binpb: $(protos)
 	@mkdir -p $(@D)
-	protoc -Iproto -I/usr/include --include_imports --include_source_info --descriptor_set_out=$@ $(protos)
+	$(quiet)protoc -Iproto -I/usr/include --include_imports --include_source_info --descriptor_set_out=$@ $(protos)
 
 $(BUILD)/embedded.S: $(BUILD)/schema.binpb $(embedded) deploy/embed
-	deploy/embed schema.binpb=$(BUILD)/schema.binpb $(embedded) >$@
+	$(quiet)deploy/embed schema.binpb=$(BUILD)/schema.binpb $(embedded) >$@
 
 $(BUILD)/embedded.o: $(BUILD)/embedded.S
-	$(CC) -c -o $@ $<
+	$(quiet)$(CC) -c -o $@ $<
 
-$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libcampus.a
+$(BUILD)/tests/unit/%: tests/unit/%.c tests/unit/cluster.c $(BUILD)/libcampus.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(warnings) $(LDFLAGS) -o $@ $< $(BUILD)/libcampus.a -lcmocka $(LDLIBS)
+	$(quiet)$(CC) $(CFLAGS) $(warnings) $(LDFLAGS) -o $@ $< tests/unit/cluster.c $(BUILD)/libcampus.a -lcmocka $(LDLIBS)
 
 -include $(objects:.o=.d) $(units:=.d) $(BUILD)/services/main.d
 
@@ -131,7 +132,7 @@ fuzzers: $(fuzzers:%=$(BUILD)/tests/fuzz/fuzz_%)
 
 $(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libcampus.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(warnings) -o $@ $< $(BUILD)/libcampus.a -fsanitize=fuzzer,address,undefined $(LDLIBS)
+	$(quiet)$(CC) $(CFLAGS) $(warnings) -o $@ $< $(BUILD)/libcampus.a -fsanitize=fuzzer,address,undefined $(LDLIBS)
 
 bench: ## measure: what DESIGN says that it holds, beside pgbench and Fastify
 	@deploy/deps build run bench

@@ -268,7 +268,7 @@ static bool gateway_dial(struct gateway *gateway)
  * whatever the old connection still holds. */
 static void gateway_lost(struct gateway *gateway)
 {
-    log_warning("gateway silent", "gateway=%u pending=%zu", gateway->index, gateway->pending);
+    log_warning("gateway lost", "gateway=%u pending=%zu", gateway->index, gateway->pending);
     gateway->heard = false;
     gateway->readies = 0;
     gateway_drop_unsent(gateway);
@@ -276,12 +276,18 @@ static void gateway_lost(struct gateway *gateway)
     gateway->socket = NULL;
 }
 
-/* Silence is counted in ticks, not in time: a process that was stopped itself must not blame the gateway. */
+/* Silence is counted in ticks, not in time: a process that was stopped itself must not blame the gateway. A gateway
+ * that has ended is noticed at once. */
+static bool gateway_gone(struct gateway *gateway)
+{
+    return gateway->heard && (++gateway->silence > MOST_SILENCE || !bus_socket_writable(gateway->socket));
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
     struct gateway *gateway = context;
     (void)fd, (void)what;
-    if (gateway->heard && ++gateway->silence > MOST_SILENCE)
+    if (gateway_gone(gateway))
         gateway_lost(gateway);
     if (gateway->bus->draining && gateway->heard && !gateway->drain_told)
         gateway->drain_told = gateway_tell(gateway, CAMPUS__BUS__ENVELOPE__KIND__DRAIN);

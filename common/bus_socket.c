@@ -229,3 +229,12 @@ enum bus_sent bus_socket_send(struct bus_socket *socket, const struct peer *to, 
         return BUS_SENT;
     return errno == EAGAIN ? BUS_FULL : BUS_UNROUTABLE;
 }
+
+bool bus_socket_writable(struct bus_socket *socket)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    if (!socket->pumping)
+        kick_after(socket, 0); /* asking, too, may take the wake-up */
+    return zmq_getsockopt(socket->zmq, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLOUT);
+}

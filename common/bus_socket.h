@@ -47,6 +47,9 @@ enum bus_sent {
 enum bus_sent bus_socket_send(struct bus_socket *socket, const struct peer *to, struct slice envelope,
                               struct slice body) __attribute__((warn_unused_result));
 
+/* Whether a message could be sent now: on a DEALER, whether somebody is connected. */
+bool bus_socket_writable(struct bus_socket *socket);
+
 static inline bool peer_equal(const struct peer *a, const struct peer *b)
 {
     return a->size == b->size && memcmp(a->id, b->id, a->size) == 0;

@@ -1,7 +1,9 @@
 /* call.c -- what a handler may ask of its call, and how a request becomes one. */
 #include "common/call_state.h"
 
+#include "common/log.h"
 #include "common/parameter.h"
+#include "common/permission.h"
 
 #include "bus.pb-c.h"
 
@@ -138,19 +140,10 @@ size_t call_texts(struct call *call, const char *field, const char *const **valu
     return count;
 }
 
-/* "*" covers all, "membership.*" what begins with "membership.", anything else itself. */
-static bool pattern_covers(const char *pattern, const char *permission)
-{
-    size_t size = strlen(pattern);
-    if (size && pattern[size - 1] == '*')
-        return strncmp(pattern, permission, size - 1) == 0;
-    return strcmp(pattern, permission) == 0;
-}
-
 bool call_holds(const struct call *call, const char *permission)
 {
     for (size_t i = 0; i < call->caller.permission_count; i++)
-        if (pattern_covers(call->caller.permissions[i], permission))
+        if (permission_covers(call->caller.permissions[i], permission))
             return true;
     return false;
 }
@@ -185,7 +178,10 @@ void call_refuse(struct call *call, const char *code)
     if (call->problem.status != STATUS_OK)
         return; /* the first reason stands */
     if (!refusal) {
-        problem_set(&call->problem, code);
+        bool known = code_find(code) != NULL;
+        if (!known)
+            log_error("a refusal that nobody declared", "method=%s code=%s", call->plan->rpc->name, code);
+        problem_set(&call->problem, known ? code : "conflict");
         return;
     }
     call->problem.status = refusal->status;

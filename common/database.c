@@ -3,6 +3,7 @@
 
 #include "common/clock.h"
 #include "common/database_connection.h"
+#include "common/database_words.h"
 
 #include <assert.h>
 #include <event2/event.h>

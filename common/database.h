@@ -82,7 +82,8 @@ bool database_describe(struct arena *arena, const struct database_options *optio
                        size_t count, const char **error, bool *unreachable) __attribute__((warn_unused_result));
 
 /* Connects all lanes in the background; each connection prepares all statements before it is used, reconnects with jitter
- * when it is lost. options and statements are borrowed for the database's life. */
+ * when it is lost. options and statements are borrowed for the database's life; a connection on which a statement's
+ * columns are no longer as described is not used. */
 struct database *database_open(struct event_base *base, const struct database_options *options,
                                const struct prepared *statements, size_t count);
 /* Every batch still waiting or in flight ends as BATCH_UNAVAILABLE. NULL is fine. */

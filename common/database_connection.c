@@ -2,6 +2,7 @@
 #include "common/database_connection.h"
 
 #include "common/clock.h"
+#include "common/database_words.h"
 #include "common/log.h"
 
 #include <assert.h>
@@ -14,7 +15,6 @@ enum {
     LONGEST_REST_MS = 1000,
     CONNECT_MS = 5000, /* from the first packet to all statements prepared */
     FROZEN_MS = 2000, /* silence beyond the statement timeout */
-    LONG_FACTOR = 10, /* an import's statements may take so much longer */
 };
 
 enum state { RESTING, CONNECTING, PREPARING, READY };
@@ -43,54 +43,6 @@ struct database_connection {
     bool complained, blamed; /* one line an outage: about the connection, about a statement */
     int64_t heard_us; /* when the server last said something, or was first asked */
 };
-
-/* ---- how to connect ---- */
-
-const char *const database_lane_names[LANE_COUNT + 1] = { "point", "heavy", "write", "import", "start" };
-
-static bool reads_only(enum lane lane)
-{
-    return lane == LANE_POINT || lane == LANE_HEAVY;
-}
-
-static uint32_t statement_ms(const struct database_options *options, enum lane lane)
-{
-    return options->statement_ms * (lane == LANE_IMPORT ? LONG_FACTOR : 1);
-}
-
-/* What stands before dbname is a default that the operator's conninfo may change; what stands behind it is decided here.
- * So reads may be sent to replicas, and writes always look for the primary. */
-void database_words(struct database_words *words, const struct database_options *options, enum lane lane)
-{
-    snprintf(words->name, sizeof words->name, "campus/%s/%s", options->schema, database_lane_names[lane]);
-    snprintf(words->settings, sizeof words->settings,
-             "-c search_path=%s,campus,public -c statement_timeout=%u -c lock_timeout=%u"
-             " -c idle_in_transaction_session_timeout=10s -c timezone=UTC -c jit=off%s",
-             options->schema, statement_ms(options, lane), options->lock_ms,
-             reads_only(lane) ? " -c default_transaction_read_only=on" : "");
-    const char *const pairs[][2] = {
-        { "connect_timeout", "5" },
-        { "tcp_user_timeout", "10000" },
-        { "keepalives_idle", "10" },
-        { "keepalives_interval", "5" },
-        { "keepalives_count", "3" },
-        { "target_session_attrs", "primary" },
-        { "dbname", options->conninfo },
-        { "user", options->role },
-        { "options", words->settings },
-        { "application_name", words->name },
-        { "client_encoding", "UTF8" },
-        { "gssencmode", "disable" },
-        { reads_only(lane) ? NULL : "target_session_attrs", "read-write" },
-    };
-    size_t used = 0;
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
-        if (pairs[i][0] && pairs[i][1]) {
-            words->keys[used] = pairs[i][0];
-            words->values[used++] = pairs[i][1];
-        }
-    words->keys[used] = words->values[used] = NULL;
-}
 
 /* ---- loss and rest ---- */
 
@@ -200,7 +152,7 @@ static void on_notice(void *context, const PGresult *result)
 
 static void start(struct database_connection *c)
 {
-    struct database_words words;
+    struct database_words words = { 0 };
     database_words(&words, c->options.database, c->options.lane);
     c->state = CONNECTING;
     c->pg = PQconnectStartParams(words.keys, words.values, 1);
@@ -326,59 +278,6 @@ static bool take_preparation(struct database_connection *c, PGresult *result)
 
 /* ---- results ---- */
 
-/* What an SQLSTATE means for a batch; the first prefix that fits decides. */
-static const struct {
-    const char *prefix;
-    enum answer verdict;
-} verdicts[] = {
-    { "40001", ANSWER_CONFLICT }, { "40P01", ANSWER_CONFLICT }, { "57014", ANSWER_EXPIRED },
-    { "26000", ANSWER_LOST }, /* the statement is not prepared here: a new connection prepares it */
-    { "08", ANSWER_LOST },        { "57P", ANSWER_LOST }, /* shutting down, starting up */
-    { "53", ANSWER_UNAVAILABLE }, { "58", ANSWER_UNAVAILABLE },
-};
-
-static bool field_is(const PGresult *result, int field, const char *text)
-{
-    const char *value = PQresultErrorField(result, field);
-    return value && strcmp(value, text) == 0;
-}
-
-/* Results that a new connection mends: it ends this one, or has plans from before a change of the schema, or a write has
- * come to a server that has become a standby. */
-static bool ends_connection(const struct database_connection *c, const PGresult *result, const char *sqlstate)
-{
-    return !sqlstate || field_is(result, PG_DIAG_SEVERITY_NONLOCALIZED, "FATAL") ||
-           field_is(result, PG_DIAG_SEVERITY_NONLOCALIZED, "PANIC") ||
-           (strcmp(sqlstate, "0A000") == 0 && field_is(result, PG_DIAG_SOURCE_FUNCTION, "RevalidateCachedQuery")) ||
-           (strcmp(sqlstate, "25006") == 0 && !reads_only(c->options.lane));
-}
-
-static enum answer judge(const struct database_connection *c, const PGresult *result)
-{
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    if (ends_connection(c, result, sqlstate))
-        return ANSWER_LOST;
-    for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++)
-        if (strncmp(sqlstate, verdicts[i].prefix, strlen(verdicts[i].prefix)) == 0)
-            return verdicts[i].verdict;
-    return ANSWER_REFUSED;
-}
-
-static void copy_field(char *to, size_t size, const PGresult *result, int field)
-{
-    const char *value = PQresultErrorField(result, field);
-    snprintf(to, size, "%s", value ? value : "");
-}
-
-static void note_refusal(struct batch *batch, size_t step, const PGresult *result)
-{
-    batch->failed_step = step;
-    copy_field(batch->sqlstate, sizeof batch->sqlstate, result, PG_DIAG_SQLSTATE);
-    copy_field(batch->constraint, sizeof batch->constraint, result, PG_DIAG_CONSTRAINT_NAME);
-    copy_field(batch->table, sizeof batch->table, result, PG_DIAG_TABLE_NAME);
-    copy_field(batch->column, sizeof batch->column, result, PG_DIAG_COLUMN_NAME);
-}
-
 static void next_step(struct database_connection *c)
 {
     if (c->at && ++c->step == c->at->step_count) {
@@ -391,7 +290,7 @@ static void next_step(struct database_connection *c)
  * and each is repeated alone. False: the connection is lost. */
 static bool take_error(struct database_connection *c, const PGresult *result)
 {
-    enum answer verdict = judge(c, result);
+    enum answer verdict = database_judge(c->options.lane, result);
     if (verdict == ANSWER_LOST) {
         const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
         lost(c, sqlstate ? sqlstate : "closed by the server");
@@ -401,7 +300,7 @@ static bool take_error(struct database_connection *c, const PGresult *result)
     bool at_commit = !c->at;
     c->cut = at_commit ? group->first : c->at;
     c->verdict = at_commit && group->count > 1 ? ANSWER_AGAIN : verdict;
-    note_refusal(c->cut, at_commit ? c->cut->step_count - 1 : c->step, result);
+    database_note_refusal(c->cut, at_commit ? c->cut->step_count - 1 : c->step, result);
     next_step(c);
     return true;
 }
@@ -531,7 +430,7 @@ void database_connection_add(struct database_connection *c, struct batch *batch)
 
 void database_connection_sweep(struct database_connection *c, int64_t now_us)
 {
-    int64_t silence_us = (statement_ms(c->options.database, c->options.lane) + (int64_t)FROZEN_MS) * 1000;
+    int64_t silence_us = (database_statement_ms(c->options.database, c->options.lane) + (int64_t)FROZEN_MS) * 1000;
     if (c->sent && now_us - c->heard_us > silence_us)
         lost(c, "no answer");
 }

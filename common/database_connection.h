@@ -47,14 +47,8 @@ void database_connection_sweep(struct database_connection *connection, int64_t n
 bool database_connection_ready(const struct database_connection *connection);
 uint32_t database_connection_in_flight(const struct database_connection *connection);
 
-/* How libpq is told to connect; it borrows from the options. */
-struct database_words {
-    const char *keys[20], *values[20];
-    char settings[400], name[96];
-};
-
-extern const char *const database_lane_names[LANE_COUNT + 1]; /* the last one is the start's describing connection */
-
-void database_words(struct database_words *words, const struct database_options *options, enum lane lane);
+/* Of an error's result; pure. ANSWER_LOST: only a new connection can mend it. */
+enum answer database_judge(enum lane lane, const PGresult *result);
+void database_note_refusal(struct batch *batch, size_t step, const PGresult *result);
 
 #endif

@@ -1,6 +1,6 @@
 /* database_describe.c -- asks PostgreSQL at the start what each statement takes and gives. */
 #include "common/buffer.h"
-#include "common/database_connection.h"
+#include "common/database_words.h"
 
 #include <stdlib.h>
 
@@ -114,7 +114,7 @@ static const char *connect_error(struct arena *arena, const PGconn *pg)
 bool database_describe(struct arena *arena, const struct database_options *options, struct prepared *statements,
                        size_t count, const char **error, bool *unreachable)
 {
-    struct database_words words;
+    struct database_words words = { 0 };
     database_words(&words, options, LANE_COUNT);
     PGconn *pg = PQconnectdbParams(words.keys, words.values, 1);
     PQsetNoticeReceiver(pg, ignore_notice, NULL);

@@ -3,6 +3,8 @@
 
 #include "common/signature.h"
 
+#include <stdalign.h>
+
 enum {
     FREE_MEMORY = 64 * 1024, /* what any envelope may take to unpack */
     MEMORY_A_BYTE = 16, /* and what each of its bytes may add: empty messages take 50 times their size */
@@ -22,9 +24,10 @@ struct bounded {
 static void *bounded_alloc(void *context, size_t size)
 {
     struct bounded *bounded = context;
-    if (size > bounded->left)
+    size_t taken = size + alignof(max_align_t); /* what it takes, about: many are a byte long */
+    if (taken > bounded->left)
         return NULL;
-    bounded->left -= size;
+    bounded->left -= taken;
     return arena_alloc(bounded->arena, size);
 }
 

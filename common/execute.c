@@ -224,14 +224,14 @@ static size_t first_step(const struct call *call)
     return writes(call) ? 1 : 0;
 }
 
-static void read_controls(struct call *call, size_t steps)
+/* What a read's rows say. (A write's have spoken already: their guards make PostgreSQL refuse.) */
+static void read_controls(struct call *call)
 {
     const struct plan *plan = call->plan;
-    size_t first = first_step(call);
-    for (size_t i = 0; i < plan->step_count && first + i < steps && !refused(call); i++)
-        rows_control(call, &plan->steps[i], call->batch->steps[first + i].result);
-    if (first + plan->step_count < steps && !refused(call))
-        rows_control(call, &call->ending->step, call->batch->steps[first + plan->step_count].result);
+    for (size_t i = 0; i < plan->step_count && !refused(call); i++)
+        rows_control(call, &plan->steps[i], call->batch->steps[i].result);
+    if (!refused(call))
+        rows_control(call, &call->ending->step, call->batch->steps[plan->step_count].result);
 }
 
 /* ---- when PostgreSQL says no ---- */
@@ -265,6 +265,12 @@ static void refuse_by_sqlstate(struct call *call)
     call_refuse(call, code);
 }
 
+/* A constraint's name is its error's code; so is what campus.refuse() says, in guards and triggers. */
+static bool names_code(const struct call *call, const char *constraint)
+{
+    return rpc_refusal(call->plan->rpc, constraint) || code_find(constraint);
+}
+
 static void find_answer(struct call *call);
 
 static void on_refused(struct call *call)
@@ -275,12 +281,11 @@ static void on_refused(struct call *call)
         return;
     }
     if (writes(call) && answer_is_refusal(batch->sqlstate, batch->table, batch->column)) {
-        read_controls(call, batch->failed_step);
-        call_refuse(call, "conflict"); /* unless a reason stands */
+        call_refuse(call, "conflict"); /* it found nothing to do, and no guard said why */
     } else if (writes(call) && batch->failed_step == 0 && strcmp(batch->sqlstate, "55P03") == 0) {
         call_refuse(call, "request_in_progress");
         call->problem.retry_after_ms = RETRY_AFTER_MS;
-    } else if (*batch->constraint && rpc_refusal(call->plan->rpc, batch->constraint)) {
+    } else if (*batch->constraint && names_code(call, batch->constraint)) {
         call_refuse(call, batch->constraint);
     } else {
         refuse_by_sqlstate(call);
@@ -295,6 +300,7 @@ static const char *const outcome_codes[] = {
 
 static void on_batch(struct batch *batch, enum batch_outcome outcome, void *context)
 {
+    (void)batch;
     struct call *call = context;
     size_t last = first_step(call) + call->plan->step_count;
     if (outcome == BATCH_REFUSED) {
@@ -306,7 +312,8 @@ static void on_batch(struct batch *batch, enum batch_outcome outcome, void *cont
         end(call);
         return;
     }
-    read_controls(call, batch->step_count);
+    if (!writes(call))
+        read_controls(call);
     if (!refused(call))
         shape_reply(call, call->batch->steps[last].result, counts(call) ? call->batch->steps[last + 1].result : NULL);
     end(call);

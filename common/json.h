@@ -8,7 +8,7 @@
 #include "common/buffer.h"
 #include "common/schema.h"
 
-/* The paths that a merge patch names ("title", "venue.name"), null or not. */
+/* The paths that a merge patch names ("title", "venue.name"), null or not. A message set to null names all in it. */
 struct json_set {
     const char **paths;
     size_t count;
@@ -38,12 +38,20 @@ const char *json_scalar_from_text(const struct field *field, struct slice text, 
     __attribute__((warn_unused_result));
 
 /* Writes a message as a JSON object in one pass. The elements of a repeated field are contiguous, as rows and protobuf-c
- * write them. Unknown fields are left out. False where the bytes are no message. */
+ * write them. Unknown fields and values of enums are left out; rows that did not come are an empty array. False where the
+ * bytes are no message, where a field comes twice, or where an integer is beyond 2^53. */
 bool json_from_wire(const struct message *message, struct slice wire, struct buffer *json)
     __attribute__((warn_unused_result));
 
-/* A JSON string literal with its quotes; the text is valid UTF-8. */
-void json_string(struct buffer *json, struct slice text);
+/* Adds a JSON string literal with its quotes; the text is valid UTF-8. (json_string would be jansson's.) */
+void json_put_string(struct buffer *json, struct slice text);
+#ifndef JANSSON_H
+/* The former name, for those who still say it. Without a symbol, so that it cannot stand in for jansson's. */
+static inline void json_string(struct buffer *json, struct slice text)
+{
+    json_put_string(json, text);
+}
+#endif
 
 /* RFC 3339 in UTC ("2026-09-01T08:00:00Z", fraction only where there is one) and back; microseconds since 1970.
  * Years 0001 to 9999. instant_parse takes any offset. */

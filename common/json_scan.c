@@ -246,6 +246,7 @@ bool json_next(struct json_scan *scan, struct json_token *token)
         ['5'] = JSON_NUMBER + 1, ['6'] = JSON_NUMBER + 1, ['7'] = JSON_NUMBER + 1, ['8'] = JSON_NUMBER + 1,
         ['9'] = JSON_NUMBER + 1,
     };
+    *token = (struct json_token){ .kind = JSON_NULL };
     if (scan->error)
         return false;
     skip_space(scan);

@@ -42,7 +42,7 @@ static void put_escape(struct buffer *json, uint8_t byte)
     buffer_add(json, text, text[1] == 'u' ? 6 : 2);
 }
 
-void json_string(struct buffer *json, struct slice text)
+void json_put_string(struct buffer *json, struct slice text)
 {
     buffer_reserve(json, text.size + 2);
     buffer_byte(json, '"');
@@ -173,7 +173,7 @@ static bool put_real(const struct field *field, const struct wire_field *value, 
 static bool put_text(const struct field *field, const struct wire_field *value, struct buffer *json)
 {
     (void)field;
-    json_string(json, value->bytes);
+    json_put_string(json, value->bytes);
     return true;
 }
 
@@ -191,7 +191,7 @@ static const struct enum_value *known_enum(const struct field *field, const stru
 
 static bool put_enum(const struct field *field, const struct wire_field *value, struct buffer *json)
 {
-    json_string(json, slice_text(known_enum(field, value)->name));
+    json_put_string(json, slice_text(known_enum(field, value)->name));
     return true;
 }
 

@@ -23,7 +23,8 @@
  *
  * A column `refusal` that is not NULL, in any statement, refuses with that code.
  * A statement named target_... reads (and in a write locks) the row that the call is about: no row or visible = false
- * is 404, permitted = false is 403, a `version` other than If-Match is 412. Each column is optional.
+ * is 404, permitted = false is 403, a `version` other than If-Match is 412. Each column is optional. In a WRITE both are
+ * made to errors of the transaction: what follows does not happen.
  *
  * A WRITE's last statement is a chain of CTEs that ends in `reply AS (...)` and, where something happened worth telling,
  * `facts AS (SELECT type, subject, data ...)` with data jsonb; no SELECT behind them: the framework adds what stores the

@@ -86,6 +86,15 @@ static const struct statement *statement_for(struct plans *plans, const struct s
     return statement;
 }
 
+/* A statement as it stands in the file, without what ends it, so that it can be put into another. */
+static const char *bare_text(struct plans *plans, const struct statement *statement)
+{
+    struct slice source = statement->source;
+    while (source.size && strchr(" \t\r\n;", source.data[source.size - 1]))
+        source.size--;
+    return arena_text(plans->arena, source);
+}
+
 /* A WRITE's last statement gets behind it what stores its answer and its facts. */
 static const struct statement *with_tail(struct plans *plans, const struct plan *plan,
                                          const struct statement *statement)
@@ -97,10 +106,7 @@ static const struct statement *with_tail(struct plans *plans, const struct plan 
         return NULL;
     }
     struct statement *whole = arena_alloc(plans->arena, sizeof *whole);
-    struct slice source = statement->source;
-    while (source.size && strchr(" \t\r\n;", source.data[source.size - 1]))
-        source.size--;
-    const char *text = arena_printf(plans->arena, "%.*s%s", (int)source.size, (const char *)source.data,
+    const char *text = arena_printf(plans->arena, "%s%s", bare_text(plans, statement),
                                     answer_tail(statement_has_cte(statement, "facts")));
     *whole = statement_parse(plans->arena, statement->name, slice_text(text));
     return whole;
@@ -318,18 +324,63 @@ static bool bind_source(struct plans *plans, const struct plan *plan, struct end
     return true;
 }
 
-static bool bind_step(struct plans *plans, const struct plan *plan, struct bound_step *step, struct ending *ending)
+/* A WRITE's control step becomes a guard: what it sees makes PostgreSQL refuse, so that all is undone. Reads all rows of
+ * the step, since reading is what locks them. */
+static void add_guard(struct plans *plans, struct bound_step *step)
 {
-    const struct prepared *prepared = &plans->prepared[step->prepared];
+    const struct statement *own = plans->statements[step->prepared];
+    const struct control_columns *control = &step->control;
+    struct buffer sql = buffer_in(plans->arena);
+    const char *name = arena_printf(plans->arena, "guard_%s", own->name);
+    buffer_printf(&sql, "WITH step AS MATERIALIZED (%s\n), seen AS (SELECT count(*) AS n", bare_text(plans, own));
+    if (control->visible >= 0)
+        buffer_text(&sql, ", bool_and(visible IS TRUE) AS visible");
+    if (control->permitted >= 0)
+        buffer_text(&sql, ", bool_and(permitted IS TRUE) AS permitted");
+    if (control->version >= 0)
+        buffer_text(&sql, ", bool_and(version = :if_version::int8) AS fresh");
+    if (control->refusal >= 0)
+        buffer_text(&sql, ", min(refusal) AS refusal");
+    buffer_text(&sql, " FROM step) SELECT campus.refuse(code) FROM (SELECT CASE WHEN false THEN ''");
+    if (step->target)
+        buffer_text(&sql, " WHEN n = 0 THEN 'not_found'");
+    if (control->visible >= 0)
+        buffer_text(&sql, " WHEN NOT visible THEN 'not_found'");
+    if (control->permitted >= 0)
+        buffer_text(&sql, " WHEN NOT permitted THEN 'permission_denied'");
+    if (control->version >= 0)
+        buffer_text(&sql, " WHEN NOT fresh THEN 'stale_version'");
+    buffer_printf(&sql, " ELSE %s END AS code FROM seen) AS verdict WHERE code IS NOT NULL",
+                  control->refusal >= 0 ? "refusal" : "NULL");
+    step->prepared = add_sql(plans, name, buffer_cstring(&sql));
+}
+
+static bool has_controls(const struct bound_step *step)
+{
+    const struct control_columns *control = &step->control;
+    return step->target || control->refusal >= 0;
+}
+
+static bool bind_sources(struct plans *plans, const struct plan *plan, struct bound_step *step, struct ending *ending,
+                         const struct prepared *described)
+{
     const struct statement *statement = plans->statements[step->prepared];
     struct source *sources = arena_zalloc(plans->arena, (statement->parameter_count + 1) * sizeof *sources);
-    step->control = controls_of(prepared, step->target);
     step->sources = sources;
     step->source_count = statement->parameter_count;
     for (size_t i = 0; i < statement->parameter_count; i++)
-        if (!bind_source(plans, plan, ending, prepared, i, statement->parameters[i], &sources[i]))
+        if (!bind_source(plans, plan, ending, described, i, statement->parameters[i], &sources[i]))
             return false;
     return true;
+}
+
+static bool bind_step(struct plans *plans, const struct plan *plan, struct bound_step *step, struct ending *ending)
+{
+    size_t described = step->prepared;
+    step->control = controls_of(&plans->prepared[described], step->target);
+    if (plan->rpc->kind == RPC_WRITE && !ending && has_controls(step))
+        add_guard(plans, step);
+    return bind_sources(plans, plan, step, ending, &plans->prepared[described]);
 }
 
 /* "name" or "outer.name", in the message that a row fills. */

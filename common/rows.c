@@ -19,15 +19,6 @@ static bool is_false(const PGresult *result, int row, int column)
     return column >= 0 && (is_null(result, row, column) || *value_at(result, row, column).data == 0);
 }
 
-static int64_t integer_at(const PGresult *result, int row, int column)
-{
-    struct slice value = value_at(result, row, column);
-    uint64_t bits = 0;
-    for (size_t i = 0; i < value.size; i++)
-        bits = bits << 8 | value.data[i];
-    return (int64_t)bits;
-}
-
 void rows_control(struct call *call, const struct bound_step *step, const PGresult *result)
 {
     const struct control_columns *control = &step->control;
@@ -40,9 +31,6 @@ void rows_control(struct call *call, const struct bound_step *step, const PGresu
         return;
     if (is_false(result, 0, control->permitted))
         call_refuse(call, "permission_denied");
-    if (call->has_if_version && !is_null(result, 0, control->version) &&
-        integer_at(result, 0, control->version) != call->if_version)
-        call_refuse(call, "stale_version");
     if (!is_null(result, 0, control->refusal))
         call_refuse(call, arena_text(call->arena, value_at(result, 0, control->refusal)));
 }

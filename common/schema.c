@@ -541,11 +541,9 @@ const struct message *schema_message(const struct schema *schema, const char *fu
 
 const struct field *message_find(const struct message *message, struct slice name)
 {
-    for (size_t i = 0; i < message->count; i++) {
-        const char *own = message->fields[i].name;
-        if (strncmp(own, (const char *)name.data, name.size) == 0 && own[name.size] == '\0')
+    for (size_t i = 0; i < message->count; i++)
+        if (slice_is(name, message->fields[i].name))
             return &message->fields[i];
-    }
     return NULL;
 }
 

@@ -9,6 +9,7 @@
 #include "common/execute.h"
 #include "common/fact.h"
 #include "common/log.h"
+#include "common/metrics.h"
 #include "common/migrate.h"
 
 #include "bus.pb-c.h"
@@ -30,6 +31,7 @@ struct runtime {
     struct database *database;
     struct bus *bus;
     struct event *stop, *tick;
+    struct metrics_page *page;
     struct background *jobs[MOST_JOBS];
     size_t job_count;
     struct call *working; /* calls under way */
@@ -170,10 +172,10 @@ static void set_database_options(struct runtime *runtime)
     };
 }
 
-static bool told_to_stop(const struct runtime *runtime)
+bool role_told_to_stop(const struct role_options *options)
 {
     uint64_t count;
-    return read(runtime->options->stop_fd, &count, sizeof count) == sizeof count;
+    return read(options->stop_fd, &count, sizeof count) == sizeof count;
 }
 
 /* Waits for a database that is still starting, at most startup_ms; what it refuses is final at once. */
@@ -189,7 +191,7 @@ static bool meet_database(struct runtime *runtime)
             database_describe(runtime->arena, options, runtime->plans.prepared, runtime->plans.prepared_count, &error,
                               &unreachable))
             return true;
-        if (!unreachable || clock_monotonic_us() >= give_up || told_to_stop(runtime))
+        if (!unreachable || clock_monotonic_us() >= give_up || role_told_to_stop(runtime->options))
             return start_failed(error);
         usleep(RETRY_MS * 1000);
     }
@@ -204,6 +206,19 @@ static bool load_plans(struct runtime *runtime)
     if (!plans_gather(&runtime->plans, runtime->arena, runtime->service, runtime->options->schema, queries->content))
         return start_failed(runtime->plans.error);
     return true;
+}
+
+/* What binding has added (guards, replays) is described in its turn. */
+static bool bind_plans(struct runtime *runtime)
+{
+    size_t described = runtime->plans.prepared_count;
+    const char *error = NULL;
+    bool unreachable;
+    if (!plans_bind(&runtime->plans))
+        return start_failed(runtime->plans.error);
+    return database_describe(runtime->arena, &runtime->database_options, runtime->plans.prepared + described,
+                             runtime->plans.prepared_count - described, &error, &unreachable) ||
+           start_failed(error);
 }
 
 static void start_job(struct runtime *runtime, struct background_job job)
@@ -238,13 +253,20 @@ static void on_stop(evutil_socket_t fd, short what, void *context)
 {
     struct runtime *runtime = context;
     (void)fd, (void)what;
-    if (!told_to_stop(runtime))
+    if (!role_told_to_stop(runtime->options))
         return;
     struct timeval every = { .tv_usec = TICK_MS * 1000 };
     runtime->stop_by_us = clock_monotonic_us() + (int64_t)runtime->options->settings->drain_ms * 1000;
     log_info("stopping", "pending=%zu", bus_pending(runtime->bus));
     bus_drain(runtime->bus);
     event_add(runtime->tick, &every);
+}
+
+static void write_metrics(FILE *out, void *context)
+{
+    struct runtime *runtime = context;
+    database_metrics(runtime->database, runtime->service->name, out);
+    fprintf(out, "campus_calls_pending{service=\"%s\"} %zu\n", runtime->service->name, bus_pending(runtime->bus));
 }
 
 static void open_loop(struct runtime *runtime)
@@ -266,10 +288,12 @@ static void open_loop(struct runtime *runtime)
     runtime->tick = event_new(runtime->base, -1, EV_PERSIST, on_tick, runtime);
     event_add(runtime->stop, NULL);
     start_jobs(runtime);
+    runtime->page = metrics_start(runtime->options->metrics, runtime->base, write_metrics, runtime);
 }
 
 static void close_loop(struct runtime *runtime)
 {
+    metrics_stop(runtime->page);
     database_close(runtime->database); /* what is still under way ends as unavailable, and is answered so */
     for (size_t i = 0; i < runtime->job_count; i++)
         background_free(runtime->jobs[i]);
@@ -285,18 +309,18 @@ static void close_loop(struct runtime *runtime)
 int service_run(const struct service *service, const struct role_options *options)
 {
     struct runtime runtime = { .arena = arena_new(), .service = service, .options = options };
+    int exit_code = 1;
     log_set_role(service->name);
     set_database_options(&runtime);
     bool started = load_plans(&runtime) && meet_database(&runtime);
-    if (started && !plans_bind(&runtime.plans))
-        started = start_failed(runtime.plans.error);
-    if (started) {
+    if (started && bind_plans(&runtime)) {
         open_loop(&runtime);
         log_info("serving", "methods=%zu statements=%zu", runtime.plans.count, runtime.plans.prepared_count);
         event_base_dispatch(runtime.base);
         close_loop(&runtime);
         log_info("stopped", "%s", "");
+        exit_code = 0;
     }
     arena_free(runtime.arena);
-    return started ? 0 : 1;
+    return exit_code;
 }

@@ -6,14 +6,20 @@
 #include "common/pagetoken.h"
 #include "common/settings.h"
 
+struct metrics;
+
 /* What every role gets. All of it outlives the role. */
 struct role_options {
     const struct settings *settings;
     const struct schema *schema;
     void *zmq;
+    struct metrics *metrics;
     uint8_t secret[PAGE_SECRET]; /* the server's */
     int stop_fd; /* an eventfd: readable when the role is to stop gracefully */
 };
+
+/* Whether the role has been told to stop; takes the word. */
+bool role_told_to_stop(const struct role_options *options);
 
 /* Runs a service until it is told to stop. 0, or 1 after one log line that says why it could not start. */
 int service_run(const struct service *service, const struct role_options *options) __attribute__((warn_unused_result));

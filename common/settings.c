@@ -65,15 +65,10 @@ static const struct entry *find_entry(struct slice name)
     return NULL;
 }
 
-static bool read_option(struct arena *arena, struct settings *settings, const char *option, const char **error)
+static const struct entry *entry_of_option(const char *word)
 {
-    const char *equals = strchr(option, '=');
-    const struct entry *entry = equals ? find_entry(slice_of(option, (size_t)(equals - option))) : NULL;
-    if (!entry) {
-        *error = arena_printf(arena, "there is no setting --%s (campus --help lists them)", option);
-        return false;
-    }
-    return set(arena, settings, entry, equals + 1, error);
+    const char *equals = strchr(word, '=');
+    return strncmp(word, "--", 2) == 0 && equals ? find_entry(slice_of(word + 2, (size_t)(equals - word - 2))) : NULL;
 }
 
 bool settings_read(struct arena *arena, struct settings *settings, char **argv, const char ***rest, const char **error)
@@ -88,9 +83,10 @@ bool settings_read(struct arena *arena, struct settings *settings, char **argv, 
         count++;
     *rest = arena_zalloc(arena, (count + 1) * sizeof **rest);
     for (size_t i = 1, kept = 0; i < count; i++) {
-        if (strncmp(argv[i], "--", 2) != 0)
+        const struct entry *entry = entry_of_option(argv[i]);
+        if (!entry)
             (*rest)[kept++] = argv[i];
-        else if (!read_option(arena, settings, argv[i] + 2, error))
+        else if (!set(arena, settings, entry, strchr(argv[i], '=') + 1, error))
             return false;
     }
     return true;

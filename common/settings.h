@@ -24,9 +24,9 @@
     NUMBER(write_ms, 15000, 10, 600000, "how long a client may take to read an answer")                                \
     NUMBER(max_connections, 10000, 1, 1000000, "HTTP connections at once")                                             \
     NUMBER(max_connections_address, 2000, 1, 1000000, "HTTP connections at once from one address")                     \
-    NUMBER(rate_principal, 1000, 0, 10000000, "requests a second of one key; 0: any")                                  \
-    NUMBER(rate_address, 2000, 0, 10000000, "requests a second from one address; 0: any")                              \
-    NUMBER(rate_burst_s, 2, 1, 60, "seconds of its rate that may come at once")                                        \
+    NUMBER(rate_principal, 1000, 0, 500000, "requests a second of one key; 0: any")                                    \
+    NUMBER(rate_address, 2000, 0, 500000, "requests a second from one address; 0: any")                                \
+    NUMBER(rate_burst_s, 2, 1, 2, "seconds of its rate that may come at once")                                         \
     NUMBER(queue_limit, 2000, 1, 100000, "requests of one service that wait for a worker")                             \
     NUMBER(queue_ms, 1000, 1, 60000, "how long a request waits for a worker")                                          \
     NUMBER(ping_ms, 250, 10, 10000, "between two pings of a worker; three missed ones are its death")                  \
@@ -51,8 +51,8 @@ struct settings {
 #undef SETTING_NUMBER
 };
 
-/* Reads the environment, then the --options of argv from argv[1] on. What is no option stays in `rest` (NULL-terminated).
- * False with *error naming the setting that is unknown or out of range. */
+/* Reads the environment, then those words of argv, from argv[1] on, that are --setting=value. All other words are left in
+ * `rest` (NULL-terminated) for the command. False with *error naming the setting that is out of range. */
 bool settings_read(struct arena *arena, struct settings *settings, char **argv, const char ***rest, const char **error)
     __attribute__((warn_unused_result));
 

@@ -162,7 +162,7 @@ bool statement_has_cte(const struct statement *statement, const char *name)
 size_t names_split(struct arena *arena, const char *list, struct slice **parts)
 {
     size_t count = 0;
-    *parts = arena_alloc(arena, (strlen(list) / 2 + 1) * sizeof **parts);
+    *parts = arena_alloc(arena, ((list ? strlen(list) : 0) / 2 + 1) * sizeof **parts);
     for (const char *at = list; at && *at;) {
         at += strspn(at, " \t\r,");
         size_t size = strcspn(at, " \t\r,");

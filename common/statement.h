@@ -29,7 +29,7 @@ struct statement statement_parse(struct arena *arena, const char *name, struct s
 /* Whether a CTE `name AS (` is defined in the text. */
 bool statement_has_cte(const struct statement *statement, const char *name);
 
-/* "a, b" to its parts, without the spaces around. Returns how many. */
+/* "a, b" to its parts, without the spaces around; NULL has none. Returns how many. */
 size_t names_split(struct arena *arena, const char *list, struct slice **parts);
 
 #endif

@@ -125,8 +125,8 @@ void problem_add(struct arena *arena, struct problem *problem, const char *point
 {
     if (problem->status == STATUS_OK) {
         const struct code_text *text = code_find(code);
-        /* What is wrong with one field of a body that was understood is "invalid" as a whole. */
-        problem_set(problem, text && text->status == STATUS_INVALID ? "invalid" : code);
+        /* What is wrong with one field of a body that was understood is "invalid" as a whole; so is a method's own code. */
+        problem_set(problem, !text || text->status == STATUS_INVALID ? "invalid" : code);
     }
     if (problem->count == MOST_VIOLATIONS)
         return;

@@ -398,10 +398,10 @@ class Campus:
 
     def wait_ready(self, seconds=START_SECONDS):
         """Until every process has said that it is ready, and the gateway that every service has a worker."""
-        self.port = int(wait_until(lambda: self._told(r" ready\b.*\burl=\S+?:(\d+)"), "ready", seconds))
+        self.port = int(wait_until(lambda: self._told(r" gateway: ready url=\S+:(\d+)"), "ready", seconds))
         # Whoever starts it anew finds it where it was.
         self.environment["CAMPUS_LISTEN"] = f"127.0.0.1:{self.port}"
-        told = self._told(r" ready\b.*\bmetrics(?:_url)?=\S+?:(\d+)")
+        told = self._told(r": metrics port=(\d+)")
         self.metrics_port = int(told) if told else None
         wait_until(self._is_ready, "/readyz", seconds)
 
@@ -416,7 +416,8 @@ class Campus:
         for process in self.processes.values():
             if process.child and process.child.poll() not in (None, 0, -signal.SIGKILL):
                 raise HarnessError(f"{process.name} ended with status {process.child.returncode}:\n{tail(process.log())}")
-            if process.running() and not re.search(r" \w+: ready\b", process.log()):
+            # A worker says that it is serving, a gateway that all its services are.
+            if process.running() and not re.search(r": (serving|ready) ", process.log()):
                 return False
         with self.client() as client:
             try:
@@ -481,9 +482,9 @@ class Campus:
         number = next(self._keys)
         file = self.folder / f"{name or 'test'}-{number}.key"
         permissions = permissions if isinstance(permissions, str) else ",".join(permissions)
-        arguments = [f"--name={name or f'test {number}'}", f"--permissions={permissions}", f"--file={file}"]
+        arguments = [f"name={name or f'test {number}'}", f"permissions={permissions}", f"file={file}"]
         if organisation is not None:
-            arguments.append(f"--organisation={organisation}")
+            arguments.append(f"organisation={organisation}")
         self.run("key", "create", *arguments)
         return file.read_text().strip()
 

@@ -82,7 +82,13 @@ CREATE FUNCTION query_patterns(query text) RETURNS text[] LANGUAGE sql IMMUTABLE
     SELECT ARRAY (SELECT '%' || regexp_replace(w, '([\\%_])', '\\\1', 'g') || '%' FROM unnest(campus.query_words(query)) w)
 $$;
 
--- ---- who may ----
+-- ---- who may, and who may not ----
+
+-- Refuses the whole call with a code, as a constraint of that name would: for rules that no constraint can say.
+CREATE FUNCTION refuse(code text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = 'check_violation', CONSTRAINT = code, MESSAGE = code;
+END $$;
 
 -- What remains of the caller's subtrees within a filter's subtree; without a filter, all of them.
 CREATE FUNCTION narrow(scopes ltree[], within ltree) RETURNS ltree[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

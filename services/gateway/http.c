@@ -6,6 +6,7 @@
 #include "services/gateway/http_connection.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/listener.h>
@@ -62,16 +63,16 @@ static struct http_peer **peer_place(struct http_server *server, uint64_t key)
 static struct http_peer *peer_join(struct http_server *server, const struct sockaddr *address)
 {
     uint64_t key = peer_key(address);
-    struct http_peer **place = peer_place(server, key);
-    if (!*place) {
-        if (!(*place = calloc(1, sizeof **place)))
-            abort();
-        (*place)->key = key;
-    }
-    if ((*place)->count >= server->options.max_connections_address)
+    struct http_peer **place = peer_place(server, key), *peer = *place;
+    if ((peer ? peer->count : 0) >= server->options.max_connections_address)
         return NULL;
-    (*place)->count++;
-    return *place;
+    if (!peer) {
+        if (!(peer = *place = malloc(sizeof *peer)))
+            abort();
+        *peer = (struct http_peer){ .key = key };
+    }
+    peer->count++;
+    return peer;
 }
 
 void http_peer_leave(struct http_server *server, struct http_peer *peer)
@@ -132,12 +133,31 @@ static void on_retry(evutil_socket_t fd, short what, void *context)
         evconnlistener_enable(server->listener);
 }
 
+/* "127.0.0.1:8080", "[::]:8080". libevent reads the address, but holds port 0 for a mistake. */
+static bool parse_listen(const char *text, struct sockaddr_storage *address, int *size)
+{
+    char host[64], *end;
+    const char *colon = strrchr(text, ':');
+    if (!colon || colon == text || (size_t)(colon - text) >= sizeof host || !isdigit((unsigned char)colon[1]))
+        return false;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    memcpy(host, text, (size_t)(colon - text));
+    host[colon - text] = '\0';
+    if (*end || port > UINT16_MAX || evutil_parse_sockaddr_port(host, (struct sockaddr *)address, size) != 0)
+        return false;
+    if (address->ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)(void *)address)->sin6_port = htons((uint16_t)port);
+    else
+        ((struct sockaddr_in *)(void *)address)->sin_port = htons((uint16_t)port);
+    return true;
+}
+
 static struct evconnlistener *listen_on(struct http_server *server, const char **error)
 {
     const struct http_options *options = &server->options;
     struct sockaddr_storage address;
     int size = sizeof address;
-    if (evutil_parse_sockaddr_port(options->listen, (struct sockaddr *)&address, &size) != 0) {
+    if (!parse_listen(options->listen, &address, &size)) {
         *error = "listen: not a numeric address and a port";
         return NULL;
     }

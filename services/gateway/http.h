@@ -47,12 +47,14 @@ const struct slice *http_header_find(const struct http_request *request, const c
 
 /* What answers: one exchange at a time a connection, in order. */
 struct http_handler {
-    /* The header section has come, the body not yet: how many bytes of body are admitted. The path and the headers are
-     * there. Return 0 to admit none. */
+    /* The header section has come and announces a body: how many bytes of it are admitted. The path and the headers are
+     * there. Return 0 to admit none (400 body_not_allowed); more than admitted is 413 too_large. Not asked for GET, HEAD and
+     * DELETE, which have none. */
     size_t (*body_limit)(const struct http_request *head, void *context);
     /* A whole request. The handler answers exactly once with http_respond(), now or later. */
     void (*on_request)(struct http_exchange *exchange, const struct http_request *request, void *context);
-    /* Broken or unfinished HTTP: fills in the body of the refusal that will be sent before the connection closes. */
+    /* Broken or unfinished HTTP: fills in the body of the refusal that will be sent before the connection closes. `code` is
+     * of common/status.h. May be NULL. */
     void (*on_refusal)(const char *code, struct arena *arena, struct slice *type, struct slice *body, void *context);
     /* The client has gone before its answer: forget the exchange's work. http_respond() must not be called any more. */
     void (*on_abort)(struct http_exchange *exchange, void *context);
@@ -68,13 +70,14 @@ struct http_options {
     const struct http_handler *handler;
 };
 
-/* NULL with *error (static or in the arena of the caller's choice: a plain string) naming the reason. */
+/* NULL with *error (a static string) naming the reason. Ignores SIGPIPE for the process. */
 struct http_server *http_open(struct event_base *base, const struct http_options *options, const char **error);
 /* The port it listens on. */
 uint16_t http_port(const struct http_server *server);
 /* Stops listening, closes idle connections, answers the rest with Connection: close. */
 void http_drain(struct http_server *server);
 size_t http_connections(const struct http_server *server);
+/* Closes all, unanswered exchanges through on_abort. Not from within the handler. NULL is fine. */
 void http_close(struct http_server *server);
 void http_metrics(const struct http_server *server, FILE *out);
 
@@ -91,6 +94,7 @@ struct http_response {
     struct slice body; /* copied; left out on HEAD, 204 and 304, with the length kept on HEAD */
 };
 
+/* Within on_request or later; then it writes at once. Never calls the handler. The exchange ends with it. */
 void http_respond(struct http_exchange *exchange, const struct http_response *response);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/status.h"
+#include "services/gateway/http_pace.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,9 +19,8 @@
 #include <stdlib.h>
 
 enum {
-    INPUT_LIMIT = 64 << 10, /* bytes that wait behind a request that is being answered */
+    INPUT_LIMIT = 64 << 10, /* bytes that wait behind a request that is being answered; no more are read */
     OUTPUT_LIMIT = 256 << 10, /* bytes of answers unsent beyond which no more requests are taken */
-    WRITE_PROGRESS = 64 << 10, /* bytes that a slow reader must take in each write_ms */
     LINGER_MS = 2000,
 };
 
@@ -43,12 +43,12 @@ struct http_connection {
     struct http_peer *peer; /* NULL: surplus */
     struct bufferevent *bev;
     struct arena *arena;
-    struct event *timer; /* one for all phases; it may fire too early, and then looks again */
     struct event *watch; /* made when first needed: see watch_for_end() */
     enum phase phase;
-    bool running, ended, watching, gone; /* ended: the client sends no more; gone: nor does it read */
-    int64_t deadline_us, write_deadline_us, armed_us; /* monotonic; 0: none */
-    uint64_t queued, sent_at; /* bytes ever queued; of them sent when the write deadline was set */
+    bool running, watching;
+    bool ended; /* the client sends no more */
+    bool fresh; /* has not had an answer yet */
+    struct http_pace pace;
     struct http_exchange exchange;
     struct http_parse parse;
     char address[64];
@@ -84,18 +84,16 @@ static void connection_free(struct http_connection *c)
     }
     if (c->watch)
         event_free(c->watch);
-    event_free(c->timer);
+    event_free(c->pace.timer);
     bufferevent_free(c->bev);
     arena_free(c->arena);
     free(c);
 }
 
-/* Ends it without another word. Inside run(), which still holds it, it is only marked. */
+/* Ends it without another word. Never inside run(), which still holds it. */
 static void abandon(struct http_connection *c)
 {
-    c->gone = true;
-    if (c->running)
-        return;
+    assert(!c->running);
     if (c->phase == PHASE_ANSWER) {
         c->server->counters.plain[COUNTER_ABORTED]++;
         c->server->options.handler->on_abort(&c->exchange, c->server->options.handler->context);
@@ -124,7 +122,7 @@ static void queue_answer(struct http_connection *c, const struct http_response *
         abort(); /* out of memory */
     room.iov_len = http_response_write(room.iov_base, response, &manner);
     evbuffer_commit_space(output, &room, 1);
-    c->queued += room.iov_len;
+    c->pace.queued += room.iov_len;
     c->server->counters.classes[response->status / 100 % 6]++;
 }
 
@@ -164,33 +162,6 @@ static bool broken(const struct http_connection *c)
 
 /* Time. */
 
-static void write_watched(struct http_connection *c, int64_t now)
-{
-    if (unsent(c) == 0) {
-        c->write_deadline_us = 0;
-        return;
-    }
-    uint64_t sent = c->queued - unsent(c);
-    if (c->write_deadline_us && sent - c->sent_at < WRITE_PROGRESS)
-        return;
-    c->sent_at = sent;
-    c->write_deadline_us = now + (int64_t)c->server->options.write_ms * 1000;
-}
-
-/* A deadline that moves away costs nothing: the timer fires at the old one and looks again. */
-static void arm(struct http_connection *c, int64_t now)
-{
-    int64_t due = c->deadline_us;
-    if (c->write_deadline_us && (!due || c->write_deadline_us < due))
-        due = c->write_deadline_us;
-    if (!due || (c->armed_us && c->armed_us <= due))
-        return;
-    int64_t left = due > now ? due - now : 0;
-    struct timeval wait = { .tv_sec = left / 1000000, .tv_usec = left % 1000000 };
-    event_add(c->timer, &wait);
-    c->armed_us = due;
-}
-
 static uint32_t phase_ms(const struct http_connection *c)
 {
     const struct http_options *options = &c->server->options;
@@ -205,12 +176,10 @@ static uint32_t phase_ms(const struct http_connection *c)
     return limits[c->phase];
 }
 
-/* Begins a phase and its time, both as a whole: what comes in it does not prolong it. */
 static void enter(struct http_connection *c, enum phase phase)
 {
     c->phase = phase;
-    uint32_t ms = phase_ms(c);
-    c->deadline_us = ms ? clock_monotonic_us() + (int64_t)ms * 1000 : 0;
+    http_pace_begin(&c->pace, phase_ms(c));
 }
 
 /* A client that has sent its end, or more than it may before its answer, is not read from; that it resets the
@@ -225,11 +194,11 @@ static void on_end(evutil_socket_t fd, short what, void *context)
 
 static void watch_for_end(struct http_connection *c)
 {
-    bool unread = c->ended || evbuffer_get_length(input_of(c)) >= INPUT_LIMIT;
-    if (c->phase != PHASE_ANSWER || !unread || unsent(c))
+    bool reads = bufferevent_get_enabled(c->bev) & EV_READ;
+    if (c->phase != PHASE_ANSWER || reads || unsent(c))
         return;
     if (!c->watch)
-        c->watch = event_new(c->server->base, bufferevent_getfd(c->bev), EV_CLOSED | EV_ET | EV_PERSIST, on_end, c);
+        c->watch = event_new(c->server->base, bufferevent_getfd(c->bev), EV_READ | EV_ET | EV_PERSIST, on_end, c);
     c->watching = event_add(c->watch, NULL) == 0;
 }
 
@@ -240,24 +209,40 @@ static void unwatch(struct http_connection *c)
     c->watching = false;
 }
 
+/* Not by libevent's watermark, which calls back without end while the input stands above it. */
+static void read_or_rest(struct http_connection *c)
+{
+    bool room = !c->ended && evbuffer_get_length(input_of(c)) < INPUT_LIMIT;
+    bool reads = bufferevent_get_enabled(c->bev) & EV_READ;
+    if (room && !reads)
+        bufferevent_enable(c->bev, EV_READ);
+    if (!room && reads)
+        bufferevent_disable(c->bev, EV_READ);
+}
+
 /* The course of things. */
+
+/* Whether a part of a request has come. */
+static bool partial(const struct http_connection *c)
+{
+    return c->phase == PHASE_HEADER || c->phase == PHASE_BODY;
+}
 
 /* Whether it has nothing more to do, for the client or for us. */
 static bool finished(const struct http_connection *c)
 {
-    bool partial = c->phase == PHASE_HEADER || c->phase == PHASE_BODY;
-    if (partial && c->ended)
-        return true;
-    if (unsent(c) || c->phase == PHASE_ANSWER || partial)
+    if (unsent(c) || c->phase == PHASE_ANSWER)
         return false;
-    return c->ended ? evbuffer_get_length(input_of(c)) == 0 || c->phase != PHASE_IDLE
-                    : c->phase == PHASE_IDLE && c->server->draining;
+    bool unread = evbuffer_get_length(input_of(c)) > 0;
+    if (c->phase == PHASE_IDLE)
+        return !unread && (c->ended || c->server->draining);
+    return c->ended; /* in the middle of a request, or with its last answer read */
 }
 
 /* Writes, closes what is done with, and waits for the right things. May free the connection. */
 static void settle(struct http_connection *c)
 {
-    if (c->gone || !flush(c) || finished(c)) {
+    if (!flush(c) || finished(c)) {
         abandon(c);
         return;
     }
@@ -265,9 +250,10 @@ static void settle(struct http_connection *c)
         half_close(c);
         enter(c, PHASE_LINGER);
     }
-    int64_t now = unsent(c) || c->deadline_us ? clock_monotonic_us() : 0;
-    write_watched(c, now);
-    arm(c, now);
+    int64_t now = unsent(c) || c->pace.phase_us ? clock_monotonic_us() : 0;
+    http_pace_write(&c->pace, unsent(c), c->server->options.write_ms, now);
+    http_pace_arm(&c->pace, now);
+    read_or_rest(c);
     watch_for_end(c);
 }
 
@@ -310,7 +296,7 @@ static void await_more(struct http_connection *c)
     enter(c, PHASE_BODY);
     if (c->parse.expects_continue && evbuffer_get_length(input_of(c)) == 0) {
         evbuffer_add(bufferevent_get_output(c->bev), go_on, sizeof go_on - 1);
-        c->queued += sizeof go_on - 1;
+        c->pace.queued += sizeof go_on - 1;
     }
 }
 
@@ -364,12 +350,12 @@ static void on_event(struct bufferevent *bev, short what, void *context)
 {
     struct http_connection *c = context;
     (void)bev;
-    if (what & BEV_EVENT_ERROR)
-        c->gone = true;
-    if (what & BEV_EVENT_EOF)
+    if (what & BEV_EVENT_ERROR) {
+        abandon(c);
+    } else if (what & BEV_EVENT_EOF) {
         c->ended = true;
-    if (what & (BEV_EVENT_ERROR | BEV_EVENT_EOF))
         run(c);
+    }
 }
 
 static void on_time(evutil_socket_t fd, short what, void *context)
@@ -377,20 +363,22 @@ static void on_time(evutil_socket_t fd, short what, void *context)
     struct http_connection *c = context;
     (void)fd, (void)what;
     int64_t now = clock_monotonic_us();
-    c->armed_us = 0;
-    write_watched(c, now);
-    bool stalled = c->write_deadline_us && c->write_deadline_us <= now;
-    bool late = c->deadline_us && c->deadline_us <= now && unsent(c) <= OUTPUT_LIMIT;
-    if (!stalled && !late) {
-        arm(c, now);
-        return;
+    c->pace.armed_us = 0;
+    http_pace_write(&c->pace, unsent(c), c->server->options.write_ms, now);
+    bool stalled = http_pace_stalled(&c->pace, now), late = http_pace_late(&c->pace, now);
+    if (late && unsent(c)) {
+        late = false;
+        enter(c, c->phase); /* it has answers to read first, which the write deadline sees to */
     }
-    c->server->counters.plain[COUNTER_TIMED_OUT] += c->phase != PHASE_IDLE && c->phase != PHASE_LINGER;
-    if (!stalled && (c->phase == PHASE_HEADER || c->phase == PHASE_BODY))
+    if (stalled || (late && !partial(c))) {
+        c->server->counters.plain[COUNTER_TIMED_OUT] += stalled;
+        abandon(c);
+    } else if (late) {
         refuse(c, REFUSAL_REQUEST_TIMEOUT);
-    else
-        c->gone = true;
-    settle(c);
+        settle(c);
+    } else {
+        http_pace_arm(&c->pace, now);
+    }
 }
 
 /* What the server and the handler ask for. */
@@ -399,7 +387,7 @@ void http_connection_open(struct http_server *server, int fd, const char *addres
 {
     struct http_connection *c = calloc(1, sizeof *c);
     if (!c || !(c->bev = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE)) ||
-        !(c->timer = evtimer_new(server->base, on_time, c)))
+        !(c->pace.timer = evtimer_new(server->base, on_time, c)))
         abort(); /* out of memory */
     c->server = server;
     c->peer = peer;
@@ -407,12 +395,10 @@ void http_connection_open(struct http_server *server, int fd, const char *addres
     memcpy(c->address, address, strnlen(address, sizeof c->address - 1));
     LIST_INSERT_HEAD(&server->connections, c, link);
     *(surplus ? &server->surplus_count : &server->connection_count) += 1;
+    c->fresh = true;
     next_request(c);
     bufferevent_setcb(c->bev, on_io, on_io, on_event, c);
-    bufferevent_setwatermark(c->bev, EV_READ, 0, INPUT_LIMIT);
-    bufferevent_set_max_single_read(c->bev, INPUT_LIMIT);
     bufferevent_disable(c->bev, EV_WRITE);
-    bufferevent_enable(c->bev, EV_READ);
     enter(c, PHASE_IDLE);
     if (surplus)
         refuse(c, REFUSAL_UNAVAILABLE);
@@ -427,11 +413,18 @@ static bool idle(const struct http_connection *c)
            recv(bufferevent_getfd(c->bev), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
+/* A client that has just connected is about to send, and would not send again: it has a moment for it. */
 void http_connections_drain(struct http_server *server)
 {
     for (struct http_connection *c = LIST_FIRST(&server->connections), *next; c; c = next) {
         next = LIST_NEXT(c, link);
-        if (idle(c))
+        if (!idle(c))
+            continue;
+        int64_t now = clock_monotonic_us();
+        c->pace.phase_us = now + LINGER_MS * 1000;
+        if (c->fresh)
+            http_pace_arm(&c->pace, now);
+        else
             abandon(c);
     }
 }
@@ -464,6 +457,7 @@ void http_respond(struct http_exchange *exchange, const struct http_response *re
     assert(c->phase == PHASE_ANSWER);
     bool keep = c->parse.keep_alive && !c->server->draining;
     queue_answer(c, response, !keep);
+    c->fresh = false;
     next_request(c);
     enter(c, keep ? PHASE_IDLE : PHASE_CLOSING);
     if (c->running)

@@ -1,10 +1,23 @@
-/* http_framing.c -- the fields that frame a message, checked against each other. */
+/* http_framing.c -- finding fields; and those that frame a message, checked against each other. */
 #include "services/gateway/http_framing.h"
 
 #include "services/gateway/http_target.h"
 
 #include <ctype.h>
 #include <strings.h>
+
+const struct slice *http_header_find(const struct http_request *request, const char *name, bool *twice)
+{
+    const struct slice *found = NULL;
+    *twice = false;
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (!slice_is(request->headers[i].name, name))
+            continue;
+        *twice = found != NULL;
+        found = found ? found : &request->headers[i].value;
+    }
+    return found;
+}
 
 static const struct {
     const char *name;

@@ -18,19 +18,6 @@ const char *http_refusal_code(enum http_refusal refusal)
     return codes[refusal];
 }
 
-const struct slice *http_header_find(const struct http_request *request, const char *name, bool *twice)
-{
-    const struct slice *found = NULL;
-    *twice = false;
-    for (size_t i = 0; i < request->header_count; i++) {
-        if (!slice_is(request->headers[i].name, name))
-            continue;
-        *twice = found != NULL;
-        found = found ? found : &request->headers[i].value;
-    }
-    return found;
-}
-
 static enum http_parsed refuse(struct http_parse *p, enum http_refusal refusal)
 {
     if (!p->refusal)
@@ -229,7 +216,8 @@ static bool head_parses(struct http_parse *p)
     return error == HPE_PAUSED && llhttp_get_error_pos(&p->llhttp) == end;
 }
 
-static void tidy_header(struct http_parse *p, struct http_header *header)
+/* False where its name is none: llhttp lets an empty one through, and in its loose mode spaces. */
+static bool tidy_header(struct http_parse *p, struct http_header *header)
 {
     uint8_t *name = p->head.data + (header->name.data - p->head.data);
     for (size_t i = 0; i < header->name.size; i++)
@@ -237,6 +225,7 @@ static void tidy_header(struct http_parse *p, struct http_header *header)
     struct slice *value = &header->value;
     while (value->size && classes[value->data[value->size - 1]] == BYTE_SPACE)
         value->size--;
+    return http_token_valid(header->name);
 }
 
 /* The head is whole: what of a body is admitted, and how will it come? */
@@ -267,7 +256,8 @@ static enum http_parsed head_complete(struct http_parse *p)
     if (!head_parses(p))
         return refuse(p, REFUSAL_BAD_REQUEST);
     for (size_t i = 0; i < p->request.header_count; i++)
-        tidy_header(p, &p->headers[i]);
+        if (!tidy_header(p, &p->headers[i]))
+            return refuse(p, REFUSAL_BAD_REQUEST);
     if (!http_framing_read(&framing, &p->request, p->old))
         return refuse(p, REFUSAL_BAD_REQUEST);
     p->keep_alive = llhttp_should_keep_alive(&p->llhttp);
@@ -286,11 +276,13 @@ static enum http_parsed check_head_size(struct http_parse *p)
     return PARSE_MORE;
 }
 
-/* A control byte in a target is the target's fault, anywhere else the message's. */
+/* A bad byte behind the first space and before another is the target's fault, anywhere else the message's. */
 static enum http_refusal line_fault(const struct http_parse *p)
 {
     struct slice line = request_line(p);
-    return p->lines == 0 && line.size && memchr(line.data, ' ', line.size) ? REFUSAL_BAD_TARGET : REFUSAL_BAD_REQUEST;
+    const uint8_t *space = line.size ? memchr(line.data, ' ', line.size) : NULL;
+    bool target = p->lines == 0 && space > line.data && space == memrchr(line.data, ' ', line.size);
+    return target ? REFUSAL_BAD_TARGET : REFUSAL_BAD_REQUEST;
 }
 
 static enum http_parsed feed_head(struct http_parse *p, struct slice bytes, size_t *used)

@@ -166,8 +166,7 @@ static json_t *or_null(json_t *json)
     return either;
 }
 
-/* The field's comment, and what each value of an enum means. */
-static const char *description_of(struct arena *arena, const struct field *field)
+const char *json_schema_description(struct arena *arena, const struct field *field)
 {
     struct buffer text = buffer_in(arena);
     buffer_text(&text, field->comment);
@@ -184,7 +183,7 @@ static json_t *property(struct components *components, const struct field *field
     json_t *json = json_schema_of_field(components, field, use);
     if (use == SCHEMA_PATCH && !field->rules.required)
         json = or_null(json);
-    const char *description = description_of(components->arena, field);
+    const char *description = json_schema_description(components->arena, field);
     if (*description)
         json_put_text(json, "description", description);
     if (field->output)
@@ -223,7 +222,8 @@ static void put_properties(struct components *components, json_t *json, const st
         json_put(json, "additionalProperties", json_false());
 }
 
-/* "Address"; where two services have one, "events.Address". What is nested in a body is named apart from what is replied. */
+/* "Address"; where two services have one, "events.Address". What is nested in a body is named apart from what is
+ * replied. */
 static const char *component_name(const struct components *components, const struct message *message,
                                   enum schema_use use)
 {

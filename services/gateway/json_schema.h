@@ -22,10 +22,12 @@ struct components {
 
 /* One field's values, without its comment. */
 json_t *json_schema_of_field(struct components *components, const struct field *field, enum schema_use use);
+/* The field's comment, and what each value of its enum means; "" where nothing is said. */
+const char *json_schema_description(struct arena *arena, const struct field *field);
 /* {"$ref"} to a message of a reply. */
 json_t *json_schema_of_reply(struct components *components, const struct message *message);
-/* {"$ref"} to the JSON body of a method, which is its request without what stands elsewhere; NULL where nothing is left.
- * Once a method. */
+/* {"$ref"} to the JSON body of a method, which is its request without what stands elsewhere; NULL where nothing is
+ * left. Once a method. */
 json_t *json_schema_of_body(struct components *components, const struct rpc *rpc);
 
 /* jansson, where only being out of memory can fail. json_put takes `value`. */

@@ -1,8 +1,9 @@
 /* limits.c -- buckets in sets of a few, found by a keyed hash.
  *
- * A bucket is one instant: when it will be full again (the generic cell rate algorithm, ITU-T I.371). A key's bucket is in
- * one set, as in a processor's cache; where the set is taken, the bucket that is fullest gives way, since that forgets the
- * least. The hash's key is random, so nobody can choose keys that meet in one set. No memory is taken in use. */
+ * A bucket is one instant: when it will be full again (the generic cell rate algorithm, ITU-T I.371). A key's bucket
+ * is in one set, as in a processor's cache; where the set is taken, the bucket that is fullest gives way, since that
+ * forgets the least. The hash's key is random, so nobody can choose keys that meet in one set. No memory is taken in
+ * use. */
 #include "services/gateway/limits.h"
 
 #include <assert.h>

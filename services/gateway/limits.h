@@ -1,7 +1,7 @@
 /* limits.h -- how often one principal, or one address, may ask: token buckets in bounded memory. Pure, one thread's.
  *
- * A bucket holds `burst` requests and refills at `rate` a second. A full one is the same as none, so forgetting it changes
- * nothing: that is how the table stays bounded. */
+ * A bucket holds `burst` requests and refills at `rate` a second. A full one is the same as none, so forgetting it
+ * changes nothing: that is how the table stays bounded. */
 #ifndef CAMPUS_GATEWAY_LIMITS_H
 #define CAMPUS_GATEWAY_LIMITS_H
 

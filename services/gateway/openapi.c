@@ -3,10 +3,10 @@
 
 #include "common/buffer.h"
 #include "services/gateway/json_schema.h"
+#include "services/gateway/problem.h"
 #include "services/gateway/route.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* The text of JSON that is written out as it is. */
@@ -28,7 +28,7 @@ static const char frame[] = JSON({
             "IfNoneMatch": { "name": "If-None-Match", "in": "header", "schema": { "type": "string" },
                 "description": "The ETag of the version at hand: 304 while it is the present one." },
             "IdempotencyKey": { "name": "Idempotency-Key", "in": "header", "schema": { "type": "string" },
-                "description": "Names this change: the same request sent again with it has its effect once." }
+                "description": "Names this change: the same request sent again takes effect once." }
         },
         "headers": {
             "ETag": { "schema": { "type": "string" }, "description": "The version, for If-Match and If-None-Match." },
@@ -37,7 +37,9 @@ static const char frame[] = JSON({
         "responses": {
             "Problem": {
                 "description": "Any other refusal; `code` says which.",
-                "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/ProblemDetails" } } }
+                "content": {
+                    "application/problem+json": { "schema": { "$ref": "#/components/schemas/ProblemDetails" } }
+                }
             }
         },
         "schemas": {
@@ -102,7 +104,8 @@ static void put_words(struct document *document, json_t *operation, const char *
     const char *end = first_sentence_end(comment), *rest = end;
     char *summary = arena_text(document->arena, slice_of(comment, (size_t)(end - comment)));
     for (char *at = summary; *at; at++)
-        *at = *at == '\n' ? ' ' : *at;
+        if (*at == '\n')
+            *at = ' ';
     while (*rest == '.' || isspace((unsigned char)*rest))
         rest++;
     if (*summary)
@@ -122,13 +125,14 @@ static json_t *shared(const char *kind, const char *name)
 
 static json_t *parameter(struct document *document, const struct field *field, enum route_place place)
 {
+    const char *description = json_schema_description(document->arena, field);
     json_t *json = json_object();
     json_put_text(json, "name", field->name);
     json_put_text(json, "in", place == PLACE_PATH ? "path" : "query");
     if (field->rules.required || place == PLACE_PATH)
         json_put(json, "required", json_true());
-    if (*field->comment)
-        json_put_text(json, "description", field->comment);
+    if (*description)
+        json_put_text(json, "description", description);
     json_put(json, "schema", json_schema_of_field(&document->components, field, SCHEMA_BODY));
     return json;
 }
@@ -217,21 +221,24 @@ static json_t *success(struct document *document, const struct rpc *rpc)
 static const char *reasons(struct arena *arena, const struct rpc *rpc, enum status status)
 {
     struct buffer text = buffer_in(arena);
-    for (size_t i = 0; i < rpc->refusal_count; i++)
-        if (rpc->refusals[i].status == status)
-            buffer_printf(&text, "%s- `%s`: %s", text.size ? "\n" : "", rpc->refusals[i].code, rpc->refusals[i].en);
+    for (size_t i = 0; i < rpc->refusal_count; i++) {
+        const struct refusal *refusal = &rpc->refusals[i];
+        if (refusal->status != status)
+            continue;
+        buffer_printf(&text, "%s- `%s`: ", text.size ? "\n" : "", refusal->code);
+        struct slice words = problem_text(arena, refusal->en, NULL);
+        buffer_add(&text, words.data, words.size);
+    }
     return buffer_cstring(&text);
 }
 
-static void put_refusal(json_t *responses, enum status status, const char *description)
+static void put_refusal(json_t *responses, const char *http_status, const char *description)
 {
-    char name[12];
     json_t *json = json_object(), *content = json_object();
-    snprintf(name, sizeof name, "%d", status_http(status));
     json_put_text(json, "description", description);
     put_content(content, "application/problem+json", shared("schemas", "ProblemDetails"));
     json_put(json, "content", content);
-    json_put(responses, name, json);
+    json_put(responses, http_status, json);
 }
 
 static void put_responses(struct document *document, json_t *operation, const struct rpc *rpc)
@@ -246,7 +253,7 @@ static void put_responses(struct document *document, json_t *operation, const st
     for (enum status status = STATUS_BAD_REQUEST; status < STATUS_COUNT; status++) {
         const char *description = reasons(document->arena, rpc, status);
         if (*description)
-            put_refusal(responses, status, description);
+            put_refusal(responses, arena_printf(document->arena, "%d", status_http(status)), description);
     }
     json_put(responses, "default", shared("responses", "Problem"));
     json_put(operation, "responses", responses);

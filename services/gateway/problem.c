@@ -132,8 +132,8 @@ static struct words words_of(const struct rpc *rpc, const char *code, enum statu
     return (struct words){ status_phrase(status), status_phrase(status), NULL };
 }
 
-/* Puts the argument in the place of the first %s. By hand: a text from data is never a printf format. */
-static struct slice filled(struct arena *arena, const char *text, const char *argument)
+/* By hand: a text from data is never a printf format. */
+struct slice problem_text(struct arena *arena, const char *text, const char *argument)
 {
     const char *mark = strstr(text, "%s");
     if (!mark)
@@ -176,7 +176,7 @@ static void put_number(struct buffer *out, const char *name, unsigned number)
 
 static struct slice spoken(const struct document *document, const struct words *words, const char *argument)
 {
-    return filled(document->out->arena, document->chinese ? words->zh : words->en, argument);
+    return problem_text(document->out->arena, document->chinese ? words->zh : words->en, argument);
 }
 
 static bool is_generic(const char *code)

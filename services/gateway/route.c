@@ -1,9 +1,9 @@
 /* route.c -- the tree of routes: a level for each segment, and one more for an action. */
 #include "services/gateway/route.h"
 
-#include <assert.h>
+#include "common/buffer.h"
 
-enum { MOST_SEGMENTS = 12, VERB_COUNT = HTTP_DELETE + 1, ALLOW_SIZE = 64 };
+enum { MOST_SEGMENTS = 12, VERB_COUNT = HTTP_DELETE + 1 };
 
 /* What one rpc calls the variables of its path. */
 struct route {
@@ -19,7 +19,7 @@ struct node {
     size_t literal_count;
     struct node *variable; /* what follows any one segment, or NULL */
     const struct route *routes[VERB_COUNT]; /* what ends here, by verb */
-    char allow[ALLOW_SIZE]; /* "" where nothing ends */
+    const char *allow; /* NULL where nothing ends */
 };
 
 struct routes {
@@ -32,14 +32,10 @@ struct segments {
 };
 
 static const struct {
-    enum http_verb verb;
     const char *name, *allow;
 } verbs[VERB_COUNT] = {
-    [HTTP_GET] = { HTTP_GET, "GET", "GET, HEAD, " },
-    [HTTP_POST] = { HTTP_POST, "POST", "POST, " },
-    [HTTP_PUT] = { HTTP_PUT, "PUT", "PUT, " },
-    [HTTP_PATCH] = { HTTP_PATCH, "PATCH", "PATCH, " },
-    [HTTP_DELETE] = { HTTP_DELETE, "DELETE", "DELETE, " },
+    [HTTP_GET] = { "GET", "GET, HEAD, " }, [HTTP_POST] = { "POST", "POST, " },       [HTTP_PUT] = { "PUT", "PUT, " },
+    [HTTP_PATCH] = { "PATCH", "PATCH, " }, [HTTP_DELETE] = { "DELETE", "DELETE, " },
 };
 
 static const enum http_verb verb_of_method[] = {
@@ -220,8 +216,8 @@ static bool same_names(const struct route *a, const struct route *b)
     return true;
 }
 
-/* Two routes of one verb and shape collide. Of several verbs they are one resource, whose variables have one name: OpenAPI
- * admits no other. */
+/* Two routes of one verb and shape collide. Of several verbs they are one resource, whose variables have one name:
+ * OpenAPI admits no other. */
 static const char *check_neighbours(struct arena *arena, const struct node *node, const struct route *route)
 {
     for (size_t verb = HTTP_GET; verb < VERB_COUNT; verb++) {
@@ -259,20 +255,20 @@ static const char *add_route(struct arena *arena, struct routes *routes, const s
 }
 
 /* Depth is at most MOST_SEGMENTS. */
-static void write_allow(struct node *node)
+static void write_allow(struct arena *arena, struct node *node)
 {
-    bool any = false;
+    struct buffer allow = buffer_in(arena);
     for (size_t verb = HTTP_GET; verb < VERB_COUNT; verb++)
-        if (node->routes[verb]) {
-            strcat(node->allow, verbs[verb].allow);
-            any = true;
-        }
-    if (any)
-        strcat(node->allow, "OPTIONS");
+        if (node->routes[verb])
+            buffer_text(&allow, verbs[verb].allow);
+    if (allow.size) {
+        buffer_text(&allow, "OPTIONS");
+        node->allow = buffer_cstring(&allow);
+    }
     for (size_t i = 0; i < node->literal_count; i++)
-        write_allow(node->literals[i]);
+        write_allow(arena, node->literals[i]);
     if (node->variable)
-        write_allow(node->variable);
+        write_allow(arena, node->variable);
 }
 
 const struct routes *routes_new(struct arena *arena, const struct schema *schema, const char **error)
@@ -284,7 +280,7 @@ const struct routes *routes_new(struct arena *arena, const struct schema *schema
             *error = add_route(arena, routes, &schema->rpcs[i]);
     if (*error)
         return NULL;
-    write_allow(&routes->root);
+    write_allow(arena, &routes->root);
     return routes;
 }
 
@@ -295,12 +291,12 @@ struct search {
     struct slice values[ROUTE_MOST_VARIABLES];
 };
 
-/* The node where the segments from `at` on end, literals first; `taken` values are filled in so far. Depth and width are
- * those of the tree, so a hostile path costs no more than a real one. */
+/* The node where the segments from `at` on end, literals first; `taken` values are filled in so far. Depth and width
+ * are those of the tree, so a hostile path costs no more than a real one. */
 static const struct node *descend(struct search *search, const struct node *node, size_t at, size_t taken)
 {
     if (at == search->segments.count)
-        return *node->allow ? node : NULL;
+        return node->allow ? node : NULL;
     struct slice part = search->segments.parts[at];
     const struct node *child = literal_find(node, part), *found = NULL;
     if (child)

@@ -31,14 +31,14 @@ struct route_match {
     const char *allow; /* "GET, HEAD, PATCH, OPTIONS"; NULL on ROUTE_NOT_FOUND; lives with the routes */
 };
 
-/* Every rpc of the schema that has a path. On NULL, *error (in the arena) names the routes that collide, or the one that
- * is malformed or asks for a field that cannot come from where it stands. */
+/* Every rpc of the schema that has a path. On NULL, *error (in the arena) names the routes that collide, or the one
+ * that is malformed or asks for a field that cannot come from where it stands. */
 const struct routes *routes_new(struct arena *arena, const struct schema *schema, const char **error)
     __attribute__((warn_unused_result));
 
-/* Allocates nothing. HEAD finds GET's route. A literal segment wins over a variable, as long as the rest fits. Literals are
- * compared as sent, so an escaped one is not found; a ':' in the last segment begins an action, so that in a
- * value it has to be escaped. */
+/* Allocates nothing. HEAD finds GET's route. A literal segment wins over a variable, as long as the rest fits.
+ * Literals are compared as sent, so an escaped one is not found; a ':' in the last segment begins an action, so that
+ * in a value it has to be escaped. */
 enum route_result routes_find(const struct routes *routes, enum http_method method, struct slice path,
                               struct route_match *match) __attribute__((warn_unused_result));
 

@@ -270,10 +270,11 @@ static inline void fixture_gateway_close(struct fixture_gateway *gateway)
 /* Runs the loop until the condition holds, at most PATIENCE_MS. */
 #define RUN_UNTIL(gateway, condition)                                                                                  \
     do {                                                                                                               \
+        bool met;                                                                                                      \
         int64_t until_us = clock_monotonic_us() + PATIENCE_MS * 1000;                                                  \
-        while (!(condition) && clock_monotonic_us() < until_us)                                                        \
+        while (!(met = (condition)) && clock_monotonic_us() < until_us)                                                \
             event_base_loop((gateway)->base, EVLOOP_ONCE);                                                             \
-        assert_true(condition);                                                                                        \
+        assert_true(met);                                                                                              \
     } while (0)
 
 static inline void fixture_on_reply(const BusReply *reply, struct slice body, void *context)

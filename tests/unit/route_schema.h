@@ -1,4 +1,5 @@
-/* route_schema.h -- a contract of a few methods, as tables: what the gateway's unit tests route, refuse and describe. */
+/* route_schema.h -- a contract of a few methods, as tables: what the gateway's unit tests route, refuse and
+ * describe. */
 #ifndef CAMPUS_TESTS_ROUTE_SCHEMA_H
 #define CAMPUS_TESTS_ROUTE_SCHEMA_H
 

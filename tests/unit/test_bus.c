@@ -30,7 +30,8 @@ static int tear_down(void **state)
 static void one_request_travels(void *zmq, const char *endpoint)
 {
     struct fixture_worker worker = { .zmq = zmq, .name = "one", .endpoint = endpoint, .credits = 4 };
-    struct fixture_gateway gateway = fixture_gateway_open(zmq, (struct fixture_gateway_options){ endpoint });
+    struct fixture_gateway gateway =
+        fixture_gateway_open(zmq, (struct fixture_gateway_options){ .endpoint = endpoint });
     struct fixture_request request, empty;
     fixture_worker_start(&worker);
     fixture_send(&gateway, &request, "key and time, please");
@@ -67,7 +68,7 @@ static void test_worker_before_gateway(void **state)
     struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = "inproc://bus", .credits = 4 };
     fixture_worker_start(&worker);
     struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ "inproc://bus" });
+        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus" });
     fixture_await_workers(&gateway, 1);
     fixture_worker_stop(&worker);
     fixture_gateway_close(&gateway);
@@ -78,7 +79,7 @@ enum { MANY = 20000, CREW = 4 };
 static void many_requests(void *zmq, const char *endpoint)
 {
     struct fixture_gateway gateway =
-        fixture_gateway_open(zmq, (struct fixture_gateway_options){ endpoint, .queue_limit = MANY });
+        fixture_gateway_open(zmq, (struct fixture_gateway_options){ .endpoint = endpoint, .queue_limit = MANY });
     struct fixture_worker workers[CREW];
     struct fixture_request *requests = calloc(MANY, sizeof *requests);
     for (int i = 0; i < CREW; i++) {
@@ -121,7 +122,8 @@ static void test_credits(void **state)
 {
     struct world *world = *state;
     struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = world->ipc, .credits = 3 };
-    struct fixture_gateway gateway = fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ world->ipc });
+    struct fixture_gateway gateway =
+        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = world->ipc });
     struct fixture_request requests[10];
     fixture_worker_start(&worker);
     fixture_await_workers(&gateway, 1);
@@ -140,7 +142,7 @@ static void test_queue_limits(void **state)
 {
     struct world *world = *state;
     struct fixture_gateway gateway = fixture_gateway_open(
-        world->zmq, (struct fixture_gateway_options){ "inproc://bus", .queue_limit = 2, .queue_ms = 50 });
+        world->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .queue_limit = 2, .queue_ms = 50 });
     struct fixture_request waits[2], refused;
     fixture_send(&gateway, &waits[0], "x");
     fixture_send(&gateway, &waits[1], "x");
@@ -161,7 +163,8 @@ static void test_deadline(void **state)
 {
     struct world *world = *state;
     struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = world->ipc, .credits = 1 };
-    struct fixture_gateway gateway = fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ world->ipc });
+    struct fixture_gateway gateway =
+        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = world->ipc });
     struct fixture_request held, waiting, next;
     fixture_worker_start(&worker);
     fixture_await_workers(&gateway, 1);
@@ -190,7 +193,7 @@ static void test_cancel(void **state)
     struct world *world = *state;
     struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = "inproc://bus", .credits = 1 };
     struct fixture_gateway gateway = fixture_gateway_open(
-        world->zmq, (struct fixture_gateway_options){ "inproc://bus", .queue_limit = 1, .queue_ms = 5000 });
+        world->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .queue_limit = 1, .queue_ms = 5000 });
     struct fixture_request held, queued, refused, next;
     fixture_worker_start(&worker);
     fixture_await_workers(&gateway, 1);
@@ -215,8 +218,8 @@ static void test_misfit_is_refused(void **state)
     struct world *world = *state;
     struct fixture_worker old = { .zmq = world->zmq, .name = "old", .endpoint = "inproc://bus", .credits = 4 };
     struct fixture_worker present = { .zmq = world->zmq, .name = "present", .endpoint = "inproc://bus", .credits = 4 };
-    struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ "inproc://bus", .queue_ms = 200 });
+    struct fixture_gateway gateway = fixture_gateway_open(
+        world->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .queue_ms = 200 });
     struct fixture_request request;
     old.schema = &fixture_old_schema;
     fixture_worker_start(&old);
@@ -240,7 +243,8 @@ static void test_drain(void **state)
     struct world *world = *state;
     struct fixture_worker leaving = { .zmq = world->zmq, .name = "leaving", .endpoint = world->ipc, .credits = 8 };
     struct fixture_worker staying = { .zmq = world->zmq, .name = "staying", .endpoint = world->ipc, .credits = 1 };
-    struct fixture_gateway gateway = fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ world->ipc });
+    struct fixture_gateway gateway =
+        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = world->ipc });
     struct fixture_request held, others[8];
     fixture_worker_start(&leaving);
     fixture_await_workers(&gateway, 1);
@@ -264,7 +268,8 @@ static void test_too_large(void **state)
 {
     struct world *world = *state;
     struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = world->ipc, .credits = 4 };
-    struct fixture_gateway gateway = fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ world->ipc });
+    struct fixture_gateway gateway =
+        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = world->ipc });
     struct fixture_request request, reply;
     static const char large[FIXTURE_MESSAGE + 1] = "x";
     fixture_worker_start(&worker);

@@ -49,7 +49,7 @@ static struct event_base *base;
 static struct database *database;
 static struct arena *arena;
 
-/* A batch and what became of it. */
+/* A batch and what became of it. Tests hold theirs in static memory, as it outlives a failed assertion. */
 struct probe {
     struct batch batch;
     struct step steps[4];
@@ -120,11 +120,37 @@ static enum batch_outcome run(struct probe *probe, enum lane lane, int statement
     return outcome_of(probe);
 }
 
+static char *metrics(void)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    database_metrics(database, "unit", out);
+    fclose(out);
+    return text;
+}
+
+/* Ready is a lane with one connection; who looks at their number waits for all. */
+static bool all_connected(void)
+{
+    static const char *const names[] = { "point", "heavy", "write", "import" };
+    char *text = metrics(), line[120];
+    bool all = true;
+    for (int lane = 0; lane < LANE_COUNT; lane++) {
+        snprintf(line, sizeof line, "campus_database_connections{service=\"unit\",lane=\"%s\"} %u\n", names[lane],
+                 options.lanes[lane].connections);
+        all = all && strstr(text, line);
+    }
+    free(text);
+    return all;
+}
+
 static void open_database(void)
 {
     database = database_open(base, &options, statements, STATEMENTS);
     assert_false(database_ready(database));
-    until(database_ready(database));
+    until(all_connected());
+    assert_true(database_ready(database));
 }
 
 static int start_cluster(void **state)
@@ -182,7 +208,7 @@ static int tear_down(void **state)
 static void test_batch_travels(void **state)
 {
     (void)state;
-    struct probe probe;
+    static struct probe probe;
     open_database();
     assert_int_equal(run(&probe, LANE_POINT, FIND, "42"), BATCH_DONE);
     assert_int_equal(probe.number, 42);
@@ -196,7 +222,7 @@ static void test_batch_travels(void **state)
 static void test_batch_before_any_connection(void **state)
 {
     (void)state;
-    struct probe probe;
+    static struct probe probe;
     database = database_open(base, &options, statements, STATEMENTS);
     assert_int_equal(run(&probe, LANE_POINT, FIND, "7"), BATCH_DONE);
     assert_int_equal(probe.number, 7);
@@ -205,7 +231,7 @@ static void test_batch_before_any_connection(void **state)
 static void test_steps_are_one_transaction(void **state)
 {
     (void)state;
-    struct probe before, broken, after, look;
+    static struct probe before, broken, after, look;
     open_database();
     submit(&before, LANE_WRITE, INSERT, "2001");
     prepare_probe(&broken, LANE_WRITE);
@@ -233,7 +259,7 @@ static void test_steps_are_one_transaction(void **state)
 static void test_refusal_names_the_column(void **state)
 {
     (void)state;
-    struct probe probe;
+    static struct probe probe;
     open_database();
     assert_int_equal(run(&probe, LANE_WRITE, INSERT, NULL), BATCH_REFUSED);
     assert_string_equal(probe.batch.sqlstate, "23502");
@@ -243,7 +269,7 @@ static void test_refusal_names_the_column(void **state)
 static void test_constraint_that_fails_at_commit(void **state)
 {
     (void)state;
-    struct probe probe, after;
+    static struct probe probe, after;
     open_database();
     prepare_probe(&probe, LANE_WRITE);
     add_step(&probe, PLEDGE, "1");
@@ -299,7 +325,8 @@ static void on_link(struct batch *batch, enum batch_outcome outcome, void *conte
 static void test_batch_continues_and_is_freed_within_on_done(void **state)
 {
     (void)state;
-    struct chain chain = { .probe = malloc(sizeof(struct probe)), .left = 10 };
+    static struct chain chain;
+    chain = (struct chain){ .probe = malloc(sizeof *chain.probe), .left = 10 };
     open_database();
     prepare_probe(chain.probe, LANE_POINT);
     add_step(chain.probe, FIND, "5");
@@ -314,7 +341,7 @@ static void test_batch_continues_and_is_freed_within_on_done(void **state)
 static void test_conflict_is_tried_again(void **state)
 {
     (void)state;
-    struct probe probe;
+    static struct probe probe;
     open_database();
     assert_int_equal(run(&probe, LANE_WRITE, CONFLICT, "3"), BATCH_DONE);
     assert_int_equal(probe.number, 4);
@@ -324,7 +351,7 @@ static void test_conflict_is_tried_again(void **state)
 static void test_conflict_without_end_is_refused(void **state)
 {
     (void)state;
-    struct probe probe;
+    static struct probe probe;
     open_database();
     assert_int_equal(run(&probe, LANE_WRITE, CONFLICT, "1000"), BATCH_REFUSED);
     assert_string_equal(probe.batch.sqlstate, "40001");
@@ -335,7 +362,7 @@ static void test_conflict_without_end_is_refused(void **state)
 static void test_deadlock_is_tried_again(void **state)
 {
     (void)state;
-    struct probe one, other;
+    static struct probe one, other;
     options.lanes[LANE_WRITE].depth = 1;
     open_database();
     prepare_probe(&one, LANE_WRITE);
@@ -363,7 +390,7 @@ static void test_codes_and_outcomes(void **state)
         { "P0001", BATCH_REFUSED }, { "0A000", BATCH_REFUSED },     { "53100", BATCH_UNAVAILABLE },
         { "57014", BATCH_EXPIRED }, { "58030", BATCH_UNAVAILABLE },
     };
-    struct probe probe;
+    static struct probe probe;
     open_database();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(run(&probe, LANE_WRITE, FAIL, cases[i].sqlstate), cases[i].outcome);
@@ -372,7 +399,7 @@ static void test_codes_and_outcomes(void **state)
 static void test_lock_timeout_is_refused(void **state)
 {
     (void)state;
-    struct probe holder, waiter;
+    static struct probe holder, waiter;
     options.lock_ms = 100;
     options.lanes[LANE_WRITE].depth = 1;
     open_database();
@@ -392,7 +419,7 @@ static void test_lock_timeout_is_refused(void **state)
 static void test_statement_timeout_expires(void **state)
 {
     (void)state;
-    struct probe slow, next;
+    static struct probe slow, next;
     options.statement_ms = 100;
     open_database();
     assert_int_equal(run(&slow, LANE_HEAVY, SLEEP, "5000"), BATCH_EXPIRED);
@@ -403,7 +430,7 @@ static void test_statement_timeout_expires(void **state)
 static void test_reading_lanes_refuse_writes(void **state)
 {
     (void)state;
-    struct probe probe;
+    static struct probe probe;
     open_database();
     assert_int_equal(run(&probe, LANE_POINT, INSERT, "3000"), BATCH_REFUSED);
     assert_string_equal(probe.batch.sqlstate, "25006");
@@ -415,7 +442,7 @@ static void test_reading_lanes_refuse_writes(void **state)
 static void test_deadline_before_sending(void **state)
 {
     (void)state;
-    struct probe late, blocking, waiting;
+    static struct probe late, blocking, waiting;
     options.lanes[LANE_WRITE] = (struct lane_options){ 1, 1 };
     open_database();
     prepare_probe(&late, LANE_WRITE);
@@ -440,7 +467,7 @@ static void test_deadline_before_sending(void **state)
 static void test_full_queue_turns_away(void **state)
 {
     (void)state;
-    struct probe probes[6];
+    static struct probe probes[6];
     options.queue_limit = 3;
     options.lanes[LANE_WRITE] = (struct lane_options){ 1, 2 };
     open_database();
@@ -482,7 +509,7 @@ static void test_equal_values_keep_their_order_on_one_connection(void **state)
 static void test_reads_spread_over_connections(void **state)
 {
     (void)state;
-    struct probe probes[4];
+    static struct probe probes[4];
     open_database();
     for (int i = 0; i < 4; i++)
         submit(&probes[i], LANE_POINT, BACKEND, "0");
@@ -499,7 +526,7 @@ static void test_server_restarts_under_queued_batches(void **state)
 {
     (void)state;
     static struct probe probes[MANY];
-    struct probe after;
+    static struct probe after;
     open_database();
     for (int i = 0; i < MANY; i++)
         submit(&probes[i], i % 2 ? LANE_WRITE : LANE_POINT, SLEEP, "5");
@@ -516,7 +543,7 @@ static void test_server_restarts_under_queued_batches(void **state)
 static void test_server_stays_away(void **state)
 {
     (void)state;
-    struct probe probes[8], after;
+    static struct probe probes[8], after;
     options.unavailable_ms = 200;
     open_database();
     for (int i = 0; i < 8; i++)
@@ -535,7 +562,7 @@ static void test_server_stays_away(void **state)
 static void test_ended_backend_is_replaced(void **state)
 {
     (void)state;
-    struct probe probe, next;
+    static struct probe probe, next;
     char sql[80];
     options.lanes[LANE_WRITE] = (struct lane_options){ 1, 2 };
     open_database();
@@ -553,7 +580,7 @@ static void test_ended_backend_is_replaced(void **state)
 static void test_frozen_server_is_left(void **state)
 {
     (void)state;
-    struct probe probe, next;
+    static struct probe probe, next;
     options.statement_ms = 100;
     options.lanes[LANE_WRITE] = (struct lane_options){ 1, 2 };
     open_database();
@@ -568,7 +595,7 @@ static void test_frozen_server_is_left(void **state)
 static void test_forgotten_statements_are_prepared_anew(void **state)
 {
     (void)state;
-    struct probe probe;
+    static struct probe probe;
     open_database();
     assert_int_equal(run(&probe, LANE_WRITE, FAIL, "26000"), BATCH_UNAVAILABLE); /* five connections later */
     assert_int_equal(run(&probe, LANE_WRITE, FIND, "4"), BATCH_DONE);
@@ -577,7 +604,7 @@ static void test_forgotten_statements_are_prepared_anew(void **state)
 static void test_changed_columns_are_not_misread(void **state)
 {
     (void)state;
-    struct probe probe;
+    static struct probe probe;
     options.unavailable_ms = 300;
     open_database();
     assert_int_equal(run(&probe, LANE_POINT, CHANGING, "1"), BATCH_DONE);
@@ -591,7 +618,7 @@ static void test_changed_columns_are_not_misread(void **state)
 static void test_close_ends_every_batch(void **state)
 {
     (void)state;
-    struct probe probes[8];
+    static struct probe probes[8];
     options.lanes[LANE_WRITE] = (struct lane_options){ 1, 2 };
     open_database();
     for (int i = 0; i < 8; i++)
@@ -654,15 +681,11 @@ static void test_describe_tells_absent_from_unwilling(void **state)
 static void test_metrics(void **state)
 {
     (void)state;
-    struct probe probe;
-    char *text = NULL;
-    size_t size;
+    static struct probe probe;
     open_database();
     run(&probe, LANE_POINT, FIND, "1");
     run(&probe, LANE_WRITE, INSERT, "1");
-    FILE *out = open_memstream(&text, &size);
-    database_metrics(database, "unit", out);
-    fclose(out);
+    char *text = metrics();
     static const char *const lines[] = {
         "campus_database_batches_total{service=\"unit\",lane=\"point\",outcome=\"done\"} 1\n",
         "campus_database_batches_total{service=\"unit\",lane=\"write\",outcome=\"refused\"} 1\n",

@@ -90,8 +90,8 @@ static void forgets_the_fullest_first(void **state)
     (void)state;
     for (int i = 0; i < 4; i++)
         assert_true(limits_take(limits, slice_text("hot"), START).allowed);
-    for (char c = 'a'; c < 'z'; c++) {
-        key[0] = c;
+    for (int c = 'a'; c < 'z'; c++) {
+        key[0] = (char)c;
         assert_int_equal(limits_take(limits, slice_text(key), START).remaining, 3);
     }
     assert_false(limits_take(limits, slice_text("hot"), START).allowed);

@@ -1,0 +1,31 @@
+/* exchange_state.h -- what the stages of an exchange share. */
+#ifndef CAMPUS_GATEWAY_EXCHANGE_STATE_H
+#define CAMPUS_GATEWAY_EXCHANGE_STATE_H
+
+#include "services/gateway/exchange.h"
+#include "services/gateway/request.h"
+
+struct exchange {
+    struct exchange_context *context;
+    struct http_exchange *http;
+    const struct http_request *request;
+    struct arena *arena;
+    struct route_match match;
+    const char *request_id;
+    int64_t begun_us;
+    const struct principal *principal; /* a copy in the arena; NULL for nobody */
+    struct problem problem;
+    struct request_message message;
+    struct principal_wait *wait;
+    struct dispatch_ticket *ticket;
+    struct buffer headers; /* complete lines for the answer */
+};
+
+/* Answers with exchange->problem. */
+void answer_problem(struct exchange *exchange);
+/* Answers with what the worker replied. */
+void answer_reply(struct exchange *exchange, const BusReply *reply, struct slice body);
+/* Answers with a text of the gateway's own. */
+void answer_text(struct exchange *exchange, int status, const char *type, struct slice body);
+
+#endif

@@ -1,0 +1,175 @@
+/* gateway.c -- puts the parts together, and takes them apart gracefully. */
+#include "services/gateway/gateway.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/version.h"
+#include "services/gateway/exchange.h"
+#include "services/gateway/openapi.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+
+enum { TICK_MS = 20, LIMITED_KEYS = 65536, HIGHEST_BURST = 1000000 };
+
+struct gateway {
+    struct arena *arena;
+    const struct role_options *options;
+    struct event_base *base;
+    struct http_server *http;
+    struct exchange_context context;
+    struct http_handler handler;
+    struct event *stop, *tick;
+    struct metrics_page *page;
+    int64_t stop_by_us;
+};
+
+static bool start_failed(const char *error)
+{
+    log_error("cannot start", "reason=\"%s\"", error);
+    return false;
+}
+
+static bool told_ready(const struct gateway *gateway)
+{
+    return dispatch_ready(gateway->context.dispatcher);
+}
+
+/* Waits for the workers at start, and for the last answers at the end. */
+static void on_tick(evutil_socket_t fd, short what, void *context)
+{
+    struct gateway *gateway = context;
+    (void)fd, (void)what;
+    if (gateway->stop_by_us) {
+        bool empty = http_connections(gateway->http) == 0 && dispatch_pending(gateway->context.dispatcher) == 0;
+        if (empty || clock_monotonic_us() >= gateway->stop_by_us)
+            event_base_loopbreak(gateway->base);
+    } else if (told_ready(gateway)) {
+        const char *listen = gateway->options->settings->listen, *colon = strrchr(listen, ':');
+        log_info("ready", "url=http://%.*s:%u", (int)(colon - listen), listen, http_port(gateway->http));
+        event_del(gateway->tick);
+    }
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *context)
+{
+    struct gateway *gateway = context;
+    const struct timeval every = { .tv_usec = TICK_MS * 1000 };
+    (void)fd, (void)what;
+    if (!role_told_to_stop(gateway->options))
+        return;
+    log_info("stopping", "connections=%zu", http_connections(gateway->http));
+    gateway->stop_by_us = clock_monotonic_us() + (int64_t)gateway->options->settings->drain_ms * 1000;
+    gateway->context.draining = true;
+    http_drain(gateway->http);
+    event_add(gateway->tick, &every);
+}
+
+static void write_metrics(FILE *out, void *context)
+{
+    struct gateway *gateway = context;
+    http_metrics(gateway->http, out);
+    dispatch_metrics(gateway->context.dispatcher, out);
+    exchange_metrics(&gateway->context, out);
+}
+
+static uint32_t burst_of(const struct settings *settings, uint32_t rate)
+{
+    uint64_t burst = (uint64_t)rate * settings->rate_burst_s;
+    return burst > HIGHEST_BURST ? HIGHEST_BURST : burst ? (uint32_t)burst : 1;
+}
+
+static bool open_context(struct gateway *gateway, const char **error)
+{
+    const struct settings *settings = gateway->options->settings;
+    struct exchange_context *context = &gateway->context;
+    struct dispatch_options dispatch = {
+        .endpoints = settings_list(gateway->arena, settings->bus),
+        .schema = gateway->options->schema,
+        .queue_limit = settings->queue_limit,
+        .queue_ms = settings->queue_ms,
+        .ping_ms = settings->ping_ms,
+        .max_message = settings->max_message,
+    };
+    *context = (struct exchange_context){
+        .schema = gateway->options->schema,
+        .routes = routes_new(gateway->arena, gateway->options->schema, error),
+        .address_limits = limits_new(settings->rate_address, burst_of(settings, settings->rate_address), LIMITED_KEYS),
+        .principal_limits =
+            limits_new(settings->rate_principal, burst_of(settings, settings->rate_principal), LIMITED_KEYS),
+        .cors_origins = settings_list(gateway->arena, settings->cors_origins),
+        .request_ms = settings->request_ms,
+        .counts = arena_zalloc(gateway->arena, (gateway->options->schema->rpc_count + 1) * sizeof *context->counts),
+    };
+    if (!context->routes)
+        return false;
+    context->openapi = openapi_write(gateway->arena, context->schema, CAMPUS_VERSION);
+    context->dispatcher = dispatch_open(gateway->base, gateway->options->zmq, &dispatch, error);
+    if (context->dispatcher)
+        context->principals = principals_new(context->dispatcher, context->schema, error);
+    return context->principals != NULL;
+}
+
+static bool open_http(struct gateway *gateway, const char **error)
+{
+    const struct settings *settings = gateway->options->settings;
+    gateway->handler = (struct http_handler){ .body_limit = exchange_body_limit,
+                                              .on_request = exchange_begin,
+                                              .on_refusal = exchange_refuse,
+                                              .on_abort = exchange_abort,
+                                              .context = &gateway->context };
+    struct http_options http = {
+        .listen = settings->listen,
+        .max_connections = settings->max_connections,
+        .max_connections_address = settings->max_connections_address,
+        .header_ms = settings->header_ms,
+        .body_ms = settings->body_ms,
+        .idle_ms = settings->idle_ms,
+        .write_ms = settings->write_ms,
+        .handler = &gateway->handler,
+    };
+    gateway->http = http_open(gateway->base, &http, error);
+    return gateway->http != NULL;
+}
+
+static void watch(struct gateway *gateway)
+{
+    const struct timeval every = { .tv_usec = TICK_MS * 1000 };
+    gateway->stop = event_new(gateway->base, gateway->options->stop_fd, EV_READ | EV_PERSIST, on_stop, gateway);
+    gateway->tick = event_new(gateway->base, -1, EV_PERSIST, on_tick, gateway);
+    event_add(gateway->stop, NULL);
+    event_add(gateway->tick, &every);
+    gateway->page = metrics_start(gateway->options->metrics, gateway->base, write_metrics, gateway);
+}
+
+static void unwatch(struct gateway *gateway)
+{
+    metrics_stop(gateway->page);
+    event_free(gateway->stop);
+    event_free(gateway->tick);
+}
+
+int gateway_run(const struct role_options *options)
+{
+    struct gateway gateway = { .arena = arena_new(), .options = options, .base = event_base_new() };
+    const char *error = NULL;
+    log_set_role("gateway");
+    bool started = (open_context(&gateway, &error) && open_http(&gateway, &error)) || start_failed(error);
+    if (started) {
+        watch(&gateway);
+        event_base_dispatch(gateway.base);
+        unwatch(&gateway);
+        log_info("stopped", "%s", "");
+    }
+    if (gateway.http)
+        http_close(gateway.http);
+    principals_free(gateway.context.principals);
+    if (gateway.context.dispatcher)
+        dispatch_close(gateway.context.dispatcher);
+    limits_free(gateway.context.address_limits);
+    limits_free(gateway.context.principal_limits);
+    event_base_free(gateway.base);
+    arena_free(gateway.arena);
+    return started ? 0 : 1;
+}

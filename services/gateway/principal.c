@@ -1,0 +1,227 @@
+/* principal.c -- a small cache by the token's hash; who asks while an answer is on its way waits for the same one. */
+#include "services/gateway/principal.h"
+
+#include "common/clock.h"
+#include "common/permission.h"
+#include "common/wire.h"
+
+#include "bus.pb-c.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+enum { HASH = crypto_hash_sha256_BYTES, KEPT_US = 1000000, MOST_ENTRIES = 20000, LONGEST_TOKEN = 128 };
+
+struct principal_wait {
+    struct principal_wait *next, **link; /* link: what points here */
+    principal_on_result on_result;
+    void *context;
+};
+
+struct entry {
+    UT_hash_handle hh;
+    uint8_t hash[HASH];
+    struct principals *principals;
+    struct arena *arena; /* the principal's */
+    struct principal principal;
+    enum principal_result result;
+    int64_t until_us; /* 0 while the answer is on its way */
+    struct dispatch_ticket *ticket;
+    struct principal_wait *waits;
+};
+
+struct principals {
+    struct dispatcher *dispatcher;
+    const struct rpc *rpc;
+    const struct field *token_hash; /* of its request */
+    const struct field *id, *person, *organisation, *permissions, *expires_at; /* of its reply */
+    struct entry *entries; /* oldest first */
+};
+
+struct principals *principals_new(struct dispatcher *dispatcher, const struct schema *schema, const char **error)
+{
+    const struct rpc *rpc = schema_rpc(schema, "ResolveKey");
+    struct principals *principals = calloc(1, sizeof *principals);
+    if (!principals)
+        abort();
+    *error = "the contract has no ResolveKey(token_hash) that gives id, person, organisation, permissions, expires_at";
+    principals->dispatcher = dispatcher;
+    principals->rpc = rpc;
+    if (!rpc) {
+        free(principals);
+        return NULL;
+    }
+    principals->token_hash = message_find(rpc->request, slice_text("token_hash"));
+    principals->id = message_find(rpc->reply, slice_text("id"));
+    principals->person = message_find(rpc->reply, slice_text("person"));
+    principals->organisation = message_find(rpc->reply, slice_text("organisation"));
+    principals->permissions = message_find(rpc->reply, slice_text("permissions"));
+    principals->expires_at = message_find(rpc->reply, slice_text("expires_at"));
+    if (principals->token_hash && principals->id && principals->person && principals->organisation &&
+        principals->permissions && principals->expires_at)
+        return principals;
+    free(principals);
+    return NULL;
+}
+
+static void entry_free(struct entry *entry)
+{
+    if (entry->ticket)
+        dispatch_cancel(entry->ticket);
+    HASH_DEL(entry->principals->entries, entry);
+    arena_free(entry->arena);
+    free(entry);
+}
+
+void principals_free(struct principals *principals)
+{
+    struct entry *entry, *next;
+    if (!principals)
+        return;
+    HASH_ITER(hh, principals->entries, entry, next)
+    {
+        entry_free(entry);
+    }
+    free(principals);
+}
+
+/* Makes room: what is out of date goes, and of a flood of tokens the oldest. */
+static void evict(struct principals *principals, int64_t now_us)
+{
+    struct entry *entry, *next;
+    HASH_ITER(hh, principals->entries, entry, next)
+    {
+        bool idle = !entry->waits && !entry->ticket;
+        if (idle && (entry->until_us <= now_us || HASH_COUNT(principals->entries) >= MOST_ENTRIES))
+            entry_free(entry);
+        else if (HASH_COUNT(principals->entries) < MOST_ENTRIES)
+            break; /* oldest first: what follows is younger */
+    }
+}
+
+static struct entry *entry_of(struct principals *principals, struct slice token, int64_t now_us)
+{
+    uint8_t hash[HASH];
+    struct entry *entry;
+    crypto_hash_sha256(hash, token.data, token.size);
+    HASH_FIND(hh, principals->entries, hash, HASH, entry);
+    if (entry)
+        return entry;
+    evict(principals, now_us);
+    entry = calloc(1, sizeof *entry);
+    if (!entry)
+        abort();
+    memcpy(entry->hash, hash, HASH);
+    entry->principals = principals;
+    entry->arena = arena_new();
+    HASH_ADD(hh, principals->entries, hash, HASH, entry);
+    return entry;
+}
+
+static void read_principal(struct entry *entry, struct slice body)
+{
+    const struct principals *names = entry->principals;
+    struct principal *principal = &entry->principal;
+    struct wire_reader reader = wire_read(body);
+    struct wire_field field;
+    principal->permissions = arena_alloc(entry->arena, (body.size / 2 + 1) * sizeof *principal->permissions);
+    principal->organisation = "";
+    while (wire_next(&reader, &field)) {
+        if (field.number == names->id->number)
+            principal->id = arena_text(entry->arena, field.bytes);
+        else if (field.number == names->person->number)
+            principal->person = arena_text(entry->arena, field.bytes);
+        else if (field.number == names->organisation->number)
+            principal->organisation = arena_text(entry->arena, field.bytes);
+        else if (field.number == names->permissions->number)
+            principal->permissions[principal->permission_count++] = arena_text(entry->arena, field.bytes);
+        else if (field.number == names->expires_at->number && (int64_t)field.value < clock_wall_us() + KEPT_US)
+            entry->until_us -= clock_wall_us() + KEPT_US - (int64_t)field.value;
+    }
+    entry->result = principal->id ? PRINCIPAL_KNOWN : PRINCIPAL_UNAVAILABLE;
+}
+
+static void tell_waits(struct entry *entry)
+{
+    while (entry->waits) {
+        struct principal_wait *wait = entry->waits;
+        principal_on_result on_result = wait->on_result;
+        void *context = wait->context;
+        principal_forget(wait);
+        on_result(entry->result, entry->result == PRINCIPAL_KNOWN ? &entry->principal : NULL, context);
+    }
+}
+
+static void on_reply(const BusReply *reply, struct slice body, void *context)
+{
+    struct entry *entry = context;
+    entry->ticket = NULL;
+    entry->until_us = clock_monotonic_us() + KEPT_US;
+    arena_reset(entry->arena);
+    entry->principal = (struct principal){ 0 };
+    if (reply->status == CAMPUS__STATUS__OK)
+        read_principal(entry, body);
+    else if (reply->status == CAMPUS__STATUS__NOT_FOUND)
+        entry->result = PRINCIPAL_UNKNOWN;
+    else
+        entry->result = PRINCIPAL_UNAVAILABLE;
+    if (entry->result == PRINCIPAL_UNAVAILABLE)
+        entry->until_us = 0; /* the next one asks anew */
+    tell_waits(entry);
+}
+
+static void ask(struct entry *entry, uint32_t within_ms)
+{
+    BusRequest header = CAMPUS__BUS__REQUEST__INIT;
+    struct buffer body = buffer_in(entry->arena);
+    char method[] = "ResolveKey";
+    wire_put_bytes(&body, entry->principals->token_hash->number, slice_of(entry->hash, HASH));
+    header.method = method;
+    header.left_ms = within_ms;
+    entry->ticket = dispatch_send(entry->principals->dispatcher, entry->principals->rpc, &header, buffer_slice(&body),
+                                  on_reply, entry);
+}
+
+struct principal_wait *principal_find(struct principals *principals, struct slice token, uint32_t within_ms,
+                                      principal_on_result on_result, void *context)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (token.size > LONGEST_TOKEN) {
+        on_result(PRINCIPAL_UNKNOWN, NULL, context);
+        return NULL;
+    }
+    struct entry *entry = entry_of(principals, token, now_us);
+    if (!entry->ticket && now_us < entry->until_us) {
+        on_result(entry->result, entry->result == PRINCIPAL_KNOWN ? &entry->principal : NULL, context);
+        return NULL;
+    }
+    struct principal_wait *wait = malloc(sizeof *wait);
+    if (!wait)
+        abort();
+    *wait = (struct principal_wait){
+        .next = entry->waits, .link = &entry->waits, .on_result = on_result, .context = context
+    };
+    if (wait->next)
+        wait->next->link = &wait->next;
+    entry->waits = wait;
+    if (!entry->ticket)
+        ask(entry, within_ms);
+    return wait;
+}
+
+void principal_forget(struct principal_wait *wait)
+{
+    *wait->link = wait->next;
+    if (wait->next)
+        wait->next->link = wait->link;
+    free(wait);
+}
+
+bool principal_holds(const struct principal *principal, const char *permission)
+{
+    for (size_t i = 0; i < principal->permission_count; i++)
+        if (permission_covers(principal->permissions[i], permission))
+            return true;
+    return false;
+}

@@ -1,0 +1,159 @@
+/* main.c -- the one program: a table of commands. */
+#include "common/embed.h"
+#include "common/log.h"
+#include "common/migrate.h"
+#include "common/version.h"
+#include "services/keys_command.h"
+#include "services/local.h"
+#include "services/roles.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* What a command gets. */
+struct command_line {
+    struct arena *arena;
+    struct settings settings;
+    const char **words; /* behind the command's own name, NULL-terminated */
+};
+
+static int fail(const char *error)
+{
+    fprintf(stderr, "campus: %s\n", error);
+    return 1;
+}
+
+static const struct schema *load_schema(struct arena *arena)
+{
+    const char *error = NULL;
+    const struct schema *schema = schema_load(arena, embed_find("schema.binpb")->content, &error);
+    if (!schema)
+        fail(error);
+    return schema;
+}
+
+/* The server's secret: exactly 32 bytes. There is no default. */
+static bool load_secret(const struct settings *settings, uint8_t secret[PAGE_SECRET])
+{
+    uint8_t extra;
+    int fd = *settings->secret_file ? open(settings->secret_file, O_RDONLY | O_CLOEXEC) : -1;
+    bool whole = fd >= 0 && read(fd, secret, PAGE_SECRET) == PAGE_SECRET && read(fd, &extra, 1) == 0;
+    if (fd >= 0)
+        close(fd);
+    if (!whole)
+        fprintf(stderr, "campus: setting secret_file: '%s' is no readable file of %d random bytes\n",
+                settings->secret_file, PAGE_SECRET);
+    return whole;
+}
+
+static int serve(struct command_line *line)
+{
+    uint8_t secret[PAGE_SECRET];
+    const struct schema *schema = load_schema(line->arena);
+    if (!schema || !load_secret(&line->settings, secret))
+        return 1;
+    return roles_serve(line->words, &line->settings, schema, secret);
+}
+
+static int run_migrations(struct command_line *line)
+{
+    const char *error = NULL;
+    if (!migrate(line->arena, line->settings.database, role_services(line->arena), stdout, &error))
+        return fail(error);
+    return 0;
+}
+
+/* Runs what needs the membership service beside it. */
+static int with_membership(struct command_line *line,
+                           int (*run)(struct local *local, const struct schema *schema, const char *const *words))
+{
+    uint8_t secret[PAGE_SECRET];
+    const struct schema *schema = load_schema(line->arena);
+    if (!schema || !load_secret(&line->settings, secret))
+        return 1;
+    log_set_level(LOG_WARNING); /* a command speaks by its output */
+    struct local *local = local_open(role_find("membership"), &line->settings, schema, secret);
+    int exit_code = run(local, schema, line->words);
+    local_close(local);
+    return exit_code;
+}
+
+static int key(struct command_line *line)
+{
+    return with_membership(line, keys_command);
+}
+
+static int version(struct command_line *line)
+{
+    (void)line;
+    puts("campus " CAMPUS_VERSION);
+    return 0;
+}
+
+static const struct {
+    const char *name, *arguments, *help;
+    int (*run)(struct command_line *line);
+} commands[] = {
+    { "serve", "[ROLE...]", "run the named roles, or all: gateway, membership", serve },
+    { "migrate", "", "bring the database's schema up to this program", run_migrations },
+    { "key", "create --name=N --permissions=P[,P] [--organisation=O] [--file=F] | list | revoke ID", "API keys", key },
+    { "version", "", "say which program this is", version },
+};
+
+static int help(FILE *out, int exit_code)
+{
+    fputs("usage: campus COMMAND [--SETTING=VALUE...]\n\n", out);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        fprintf(out, "  %s %s\n        %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+    fputs("\nsettings, also as CAMPUS_<NAME> in the environment:\n", out);
+    settings_help(out);
+    return exit_code;
+}
+
+static bool set_log_level(const char *name)
+{
+    static const char *const levels[] = { "debug", "info", "warning", "error" };
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
+        if (strcmp(levels[i], name) == 0) {
+            log_set_level((enum log_level)i);
+            return true;
+        }
+    return false;
+}
+
+static int run(struct arena *arena, char **argv)
+{
+    struct command_line line = { .arena = arena };
+    const char *error = NULL;
+    if (!settings_read(arena, &line.settings, argv, &line.words, &error))
+        return fail(error);
+    if (!set_log_level(line.settings.log_level))
+        return fail("setting log_level: not debug, info, warning or error");
+    const char *name = *line.words ? *line.words++ : "";
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(commands[i].name, name) != 0)
+            continue;
+        for (const char **word = line.words; commands[i].run != key && *word; word++)
+            if (strncmp(*word, "--", 2) == 0)
+                return fail(arena_printf(arena, "there is no setting %s (campus --help lists them)", *word));
+        return commands[i].run(&line);
+    }
+    return help(stderr, 2);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    if (argv[1] && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0))
+        return help(stdout, 0);
+    if (sodium_init() < 0)
+        return fail("libsodium does not start");
+    signal(SIGPIPE, SIG_IGN);
+    struct arena *arena = arena_new();
+    int exit_code = run(arena, argv);
+    arena_free(arena);
+    return exit_code;
+}

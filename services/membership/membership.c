@@ -1,0 +1,9 @@
+/* membership.c -- the service: its tables. */
+#include "services/membership/membership.h"
+
+#include "services/membership/tables.h"
+
+static const struct method *const tables[] = { organisation_methods, people_methods, membership_methods, key_methods,
+                                               NULL };
+
+const struct service membership_service = { .name = "membership", .tables = tables };

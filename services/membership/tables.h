@@ -1,0 +1,15 @@
+/* tables.h -- the methods of membership, a table a noun. Private to this folder. */
+#ifndef CAMPUS_MEMBERSHIP_TABLES_H
+#define CAMPUS_MEMBERSHIP_TABLES_H
+
+#include "common/method.h"
+
+extern const struct method organisation_methods[];
+extern const struct method people_methods[];
+extern const struct method membership_methods[];
+extern const struct method key_methods[];
+
+/* ImportPeople: reads the file into one array a column. */
+void import_people_check(struct call *call);
+
+#endif

@@ -1,0 +1,128 @@
+/* metrics_server.c -- the gateway's HTTP server with one path. */
+#include "services/metrics_server.h"
+
+#include "common/log.h"
+#include "common/metrics.h"
+#include "services/gateway/http.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct metrics_server {
+    struct metrics *metrics;
+    struct event_base *base;
+    struct http_handler handler;
+    struct http_server *http;
+    struct event *stop;
+    int stop_fd;
+    pthread_t thread;
+};
+
+static size_t on_head(const struct http_request *head, void *context)
+{
+    (void)head, (void)context;
+    return 0;
+}
+
+static void on_request(struct http_exchange *exchange, const struct http_request *request, void *context)
+{
+    struct metrics_server *server = context;
+    char *text = NULL;
+    size_t size = 0;
+    struct http_response response = { .status = 404 };
+    if (request->method == METHOD_GET && slice_is(request->path, "/metrics")) {
+        FILE *out = open_memstream(&text, &size);
+        if (!out)
+            abort();
+        metrics_write(server->metrics, out);
+        fclose(out);
+        response = (struct http_response){ .status = 200,
+                                           .type = slice_text("text/plain; version=0.0.4"),
+                                           .body = slice_of(text, size) };
+    }
+    http_respond(exchange, &response);
+    free(text);
+}
+
+static void on_refusal(const char *code, struct arena *arena, struct slice *type, struct slice *body, void *context)
+{
+    (void)code, (void)arena, (void)type, (void)body, (void)context;
+}
+
+static void on_abort(struct http_exchange *exchange, void *context)
+{
+    (void)exchange, (void)context;
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *context)
+{
+    struct metrics_server *server = context;
+    (void)fd, (void)what;
+    event_base_loopbreak(server->base);
+}
+
+static void *run(void *context)
+{
+    struct metrics_server *server = context;
+    log_set_role("metrics");
+    event_base_dispatch(server->base);
+    return NULL;
+}
+
+bool metrics_server_start(struct metrics_server **result, struct metrics *metrics, const char *listen)
+{
+    enum { CONNECTIONS = 64, PHASE_MS = 5000 };
+    const char *error = NULL;
+    *result = NULL;
+    if (!*listen)
+        return true;
+    struct metrics_server *server = calloc(1, sizeof *server);
+    if (!server)
+        abort();
+    server->metrics = metrics;
+    server->base = event_base_new();
+    server->handler = (struct http_handler){ on_head, on_request, on_refusal, on_abort, server };
+    struct http_options options = {
+        .listen = listen,
+        .max_connections = CONNECTIONS,
+        .max_connections_address = CONNECTIONS,
+        .header_ms = PHASE_MS,
+        .body_ms = PHASE_MS,
+        .idle_ms = PHASE_MS,
+        .write_ms = PHASE_MS,
+        .handler = &server->handler,
+    };
+    server->http = http_open(server->base, &options, &error);
+    if (!server->http) {
+        log_error("cannot start", "reason=\"metrics: %s\"", error);
+        event_base_free(server->base);
+        free(server);
+        return false;
+    }
+    server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    server->stop = event_new(server->base, server->stop_fd, EV_READ, on_stop, server);
+    event_add(server->stop, NULL);
+    log_info("metrics", "port=%u", http_port(server->http));
+    if (pthread_create(&server->thread, NULL, run, server) != 0)
+        abort();
+    *result = server;
+    return true;
+}
+
+void metrics_server_stop(struct metrics_server *server)
+{
+    const uint64_t one = 1;
+    if (!server)
+        return;
+    if (write(server->stop_fd, &one, sizeof one) != sizeof one)
+        abort();
+    pthread_join(server->thread, NULL);
+    http_close(server->http);
+    event_free(server->stop);
+    close(server->stop_fd);
+    event_base_free(server->base);
+    free(server);
+}

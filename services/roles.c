@@ -1,0 +1,137 @@
+/* roles.c -- roles as threads of one process, from start to graceful stop. */
+#include "services/roles.h"
+
+#include "common/log.h"
+#include "common/metrics.h"
+#include "services/gateway/gateway.h"
+#include "services/membership/membership.h"
+#include "services/metrics_server.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum { MOST_ROLES = 16 };
+
+const struct role roles[] = {
+    { "gateway", NULL },
+    { "membership", &membership_service },
+    { NULL, NULL },
+};
+
+struct role_thread {
+    const struct role *role;
+    struct role_options options;
+    pthread_t thread;
+    int exit_code;
+};
+
+struct fleet {
+    struct role_thread threads[MOST_ROLES];
+    size_t count;
+};
+
+const struct role *role_find(const char *name)
+{
+    for (const struct role *role = roles; role->name; role++)
+        if (strcmp(role->name, name) == 0)
+            return role;
+    return NULL;
+}
+
+const char *const *role_services(struct arena *arena)
+{
+    const char **names = arena_zalloc(arena, MOST_ROLES * sizeof *names);
+    size_t count = 0;
+    for (const struct role *role = roles; role->name; role++)
+        if (role->service)
+            names[count++] = role->name;
+    return names;
+}
+
+static void *run_role(void *context)
+{
+    struct role_thread *thread = context;
+    thread->exit_code =
+        thread->role->service ? service_run(thread->role->service, &thread->options) : gateway_run(&thread->options);
+    if (thread->exit_code)
+        kill(getpid(), SIGTERM); /* the others do not go on alone */
+    return NULL;
+}
+
+static void stop_thread(struct role_thread *thread)
+{
+    const uint64_t one = 1;
+    if (write(thread->options.stop_fd, &one, sizeof one) != sizeof one)
+        log_error("cannot tell a role to stop", "role=%s errno=%d", thread->role->name, errno);
+    pthread_join(thread->thread, NULL);
+    close(thread->options.stop_fd);
+}
+
+static void start_thread(struct fleet *fleet, const struct role *role, struct role_options options)
+{
+    struct role_thread *thread = &fleet->threads[fleet->count++];
+    *thread = (struct role_thread){ .role = role, .options = options };
+    thread->options.stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (thread->options.stop_fd < 0 || pthread_create(&thread->thread, NULL, run_role, thread) != 0)
+        abort();
+}
+
+/* In the order of the table, whatever the order of the names: the gateway is stopped first. */
+static bool is_named(const char *const *names, const char *name)
+{
+    if (!*names)
+        return true;
+    for (; *names; names++)
+        if (strcmp(*names, name) == 0)
+            return true;
+    return false;
+}
+
+static bool names_known(const char *const *names)
+{
+    for (; *names; names++)
+        if (!role_find(*names)) {
+            log_error("cannot start", "reason=\"there is no role %s\"", *names);
+            return false;
+        }
+    return true;
+}
+
+int roles_serve(const char *const *names, const struct settings *settings, const struct schema *schema,
+                const uint8_t secret[PAGE_SECRET])
+{
+    struct fleet fleet = { .count = 0 };
+    struct role_options options = { .settings = settings, .schema = schema };
+    int signal_number, exit_code = 0;
+    sigset_t ends;
+    if (!names_known(names))
+        return 1;
+    memcpy(options.secret, secret, PAGE_SECRET);
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL); /* inherited by the threads: only we take them */
+    options.zmq = zmq_ctx_new();
+    options.metrics = metrics_new();
+    struct metrics_server *server = NULL;
+    if (!metrics_server_start(&server, options.metrics, settings->metrics_listen))
+        exit_code = 1;
+    for (const struct role *role = roles; role->name && exit_code == 0; role++)
+        if (is_named(names, role->name))
+            start_thread(&fleet, role, options);
+    if (exit_code == 0)
+        sigwait(&ends, &signal_number);
+    for (size_t i = 0; i < fleet.count; i++) {
+        stop_thread(&fleet.threads[i]);
+        exit_code |= fleet.threads[i].exit_code;
+    }
+    metrics_server_stop(server);
+    zmq_ctx_term(options.zmq);
+    metrics_free(options.metrics);
+    return exit_code;
+}
