@@ -4,13 +4,13 @@
 #include "common/bus_socket.h"
 #include "common/envelope.h"
 #include "common/log.h"
+#include "common/outbox.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 
 #define uthash_fatal(message) abort()
 #include <uthash.h>
@@ -26,20 +26,13 @@ enum {
     BYE_LINGER_MS = 1000,
 };
 
-/* A reply that the socket did not take yet. */
-struct unsent {
-    STAILQ_ENTRY(unsent) at;
-    size_t envelope_size, body_size;
-    uint8_t bytes[];
-};
-
 struct gateway {
     struct bus *bus;
     uint32_t index;
     const char *endpoint;
     struct bus_socket *socket; /* NULL where it could not be opened: tried again at the next tick */
     struct event *tick;
-    STAILQ_HEAD(, unsent) unsent;
+    struct outbox unsent; /* replies: at most one for each request taken */
     uint64_t boot; /* of the ping heard last; 0 before */
     size_t pending;
     uint32_t readies; /* sent without an answer */
@@ -90,43 +83,15 @@ static void gateway_say_ready(struct gateway *gateway)
         gateway->readies++;
 }
 
-/* Replies to a gateway that is gone, or that has taken us for gone: whoever asked has been helped otherwise. */
-static void gateway_drop_unsent(struct gateway *gateway)
+static bool send_unsent(void *context, struct slice envelope, struct slice body)
 {
-    struct unsent *unsent;
-    while ((unsent = STAILQ_FIRST(&gateway->unsent))) {
-        STAILQ_REMOVE_HEAD(&gateway->unsent, at);
-        free(unsent);
-    }
+    return gateway_send(context, envelope, body) == BUS_SENT;
 }
 
-static bool gateway_flush(void *context)
+static bool on_flush(void *context)
 {
     struct gateway *gateway = context;
-    struct unsent *unsent;
-    while ((unsent = STAILQ_FIRST(&gateway->unsent))) {
-        struct slice envelope = slice_of(unsent->bytes, unsent->envelope_size);
-        struct slice body = slice_of(unsent->bytes + unsent->envelope_size, unsent->body_size);
-        if (gateway_send(gateway, envelope, body) != BUS_SENT)
-            return true;
-        STAILQ_REMOVE_HEAD(&gateway->unsent, at);
-        free(unsent);
-    }
-    return false;
-}
-
-/* Bounded: each is the reply to one request, and of those GENERATIONS x credits are taken. */
-static void gateway_keep_unsent(struct gateway *gateway, struct slice envelope, struct slice body)
-{
-    struct unsent *unsent = malloc(sizeof *unsent + envelope.size + body.size);
-    if (!unsent)
-        abort();
-    unsent->envelope_size = envelope.size;
-    unsent->body_size = body.size;
-    memcpy(unsent->bytes, envelope.data, envelope.size);
-    if (body.size > 0)
-        memcpy(unsent->bytes + envelope.size, body.data, body.size);
-    STAILQ_INSERT_TAIL(&gateway->unsent, unsent, at);
+    return !outbox_flush(&gateway->unsent, send_unsent, gateway);
 }
 
 static struct pending_key key_of(struct bus_origin origin)
@@ -211,7 +176,7 @@ static void on_ping(struct gateway *gateway, const BusEnvelope *envelope, struct
     bool restarted = gateway->boot != 0 && gateway->boot != envelope->boot;
     (void)body;
     if (restarted)
-        gateway_drop_unsent(gateway);
+        outbox_clear(&gateway->unsent);
     /* A ping while we were heard, but of another start: it cannot know us. */
     if (restarted && gateway->heard)
         gateway_say_ready(gateway);
@@ -255,7 +220,7 @@ static bool gateway_dial(struct gateway *gateway)
         .endpoint = gateway->endpoint,
         .max_message = bus->options.max_message,
         .on_message = on_message,
-        .on_flush = gateway_flush,
+        .on_flush = on_flush,
         .context = gateway,
     };
     gateway->socket = bus_socket_open(bus->base, bus->zmq, &options);
@@ -264,14 +229,16 @@ static bool gateway_dial(struct gateway *gateway)
     return gateway->socket;
 }
 
-/* Dials anew rather than only saying READY: inproc does not reconnect by itself, and a new routing id leaves behind
+/* What is unsent goes too: whoever asked is helped by another worker, or gone with the gateway.
+ *
+ * Dials anew rather than only saying READY: inproc does not reconnect by itself, and a new routing id leaves behind
  * whatever the old connection still holds. */
 static void gateway_lost(struct gateway *gateway)
 {
     log_warning("gateway lost", "gateway=%u pending=%zu", gateway->index, gateway->pending);
     gateway->heard = false;
     gateway->readies = 0;
-    gateway_drop_unsent(gateway);
+    outbox_clear(&gateway->unsent);
     bus_socket_close(gateway->socket, 0);
     gateway->socket = NULL;
 }
@@ -303,7 +270,7 @@ static bool gateway_open(struct bus *bus, const char *endpoint)
     struct gateway *gateway = &bus->gateways[bus->gateway_count];
     *gateway = (struct gateway){ .bus = bus, .index = bus->gateway_count++ };
     gateway->endpoint = arena_strdup(bus->forever, endpoint);
-    STAILQ_INIT(&gateway->unsent);
+    outbox_init(&gateway->unsent);
     gateway->tick = evtimer_new(bus->base, on_tick, gateway);
     if (!gateway->tick)
         abort();
@@ -374,9 +341,9 @@ void bus_reply(struct bus *bus, struct bus_origin origin, const BusReply *reply,
     if (origin.boot != gateway->boot)
         return; /* who asked is gone, and must not be taken for whoever has this id now */
     struct slice envelope = pack_reply(bus, origin, reply, &body);
-    bool sent = STAILQ_EMPTY(&gateway->unsent) && gateway_send(gateway, envelope, body) == BUS_SENT;
+    bool sent = outbox_empty(&gateway->unsent) && gateway_send(gateway, envelope, body) == BUS_SENT;
     if (!sent && gateway->heard)
-        gateway_keep_unsent(gateway, envelope, body);
+        outbox_keep(&gateway->unsent, envelope, body);
 }
 
 void bus_drain(struct bus *bus)
@@ -393,9 +360,9 @@ size_t bus_pending(const struct bus *bus)
 
 static void gateway_close(struct gateway *gateway)
 {
-    gateway_flush(gateway);
+    on_flush(gateway);
     gateway_tell(gateway, CAMPUS__BUS__ENVELOPE__KIND__BYE);
-    gateway_drop_unsent(gateway);
+    outbox_clear(&gateway->unsent);
     bus_socket_close(gateway->socket, BYE_LINGER_MS);
     event_free(gateway->tick);
 }

@@ -13,6 +13,7 @@ enum {
     HOUSEKEEPING_MS = 100, /* turns a lost wake-up, should there be one, into a delay */
     RETRY_MS = 2, /* for what the high-water mark held back */
     HIGH_WATER = 10000, /* a backstop: credit is the limit that is felt */
+    LONGEST_ENDPOINT = 256,
     MOST_FRAMES = 3, /* routing id, envelope, body */
 };
 
@@ -188,6 +189,15 @@ struct bus_socket *bus_socket_open(struct event_base *base, void *zmq, const str
     return NULL;
 }
 
+/* zmq_close() frees the endpoint later, in another thread; this way whoever opens it next need not wait (inproc). */
+static void unbind(struct bus_socket *socket)
+{
+    char endpoint[LONGEST_ENDPOINT];
+    size_t size = sizeof endpoint;
+    if (zmq_getsockopt(socket->zmq, ZMQ_LAST_ENDPOINT, endpoint, &size) == 0)
+        zmq_unbind(socket->zmq, endpoint);
+}
+
 void bus_socket_close(struct bus_socket *socket, int linger_ms)
 {
     if (!socket)
@@ -197,6 +207,8 @@ void bus_socket_close(struct bus_socket *socket, int linger_ms)
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (events[i])
             event_free(events[i]);
+    if (socket->zmq && socket->options.kind == BUS_ROUTER)
+        unbind(socket);
     if (socket->zmq) {
         zmq_setsockopt(socket->zmq, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
         zmq_close(socket->zmq);

@@ -2,28 +2,11 @@
 #include "common/column.h"
 
 #include "common/json.h"
+#include "common/oid.h"
 #include "common/uuid.h"
 #include "common/wire.h"
 
 #include <stdio.h>
-
-enum {
-    OID_BOOL = 16,
-    OID_BYTEA = 17,
-    OID_INT8 = 20,
-    OID_INT2 = 21,
-    OID_INT4 = 23,
-    OID_TEXT = 25,
-    OID_FLOAT8 = 701,
-    OID_TEXT_ARRAY = 1009,
-    OID_INT8_ARRAY = 1016,
-    OID_VARCHAR = 1043,
-    OID_DATE = 1082,
-    OID_TIMESTAMPTZ = 1184,
-    OID_UUID = 2950,
-    OID_UUID_ARRAY = 2951,
-    OID_JSONB = 3802,
-};
 
 static const int64_t epoch_2000_us = 946684800000000; /* PostgreSQL counts from 2000, everybody else from 1970 */
 enum { EPOCH_2000_DAYS = 10957 };

@@ -45,13 +45,6 @@ bool json_from_wire(const struct message *message, struct slice wire, struct buf
 
 /* Adds a JSON string literal with its quotes; the text is valid UTF-8. (json_string would be jansson's.) */
 void json_put_string(struct buffer *json, struct slice text);
-#ifndef JANSSON_H
-/* The former name, for those who still say it. Without a symbol, so that it cannot stand in for jansson's. */
-static inline void json_string(struct buffer *json, struct slice text)
-{
-    json_put_string(json, text);
-}
-#endif
 
 /* RFC 3339 in UTC ("2026-09-01T08:00:00Z", fraction only where there is one) and back; microseconds since 1970.
  * Years 0001 to 9999. instant_parse takes any offset. */

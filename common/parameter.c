@@ -3,30 +3,11 @@
 
 #include "common/call_state.h"
 #include "common/json.h"
+#include "common/oid.h"
 #include "common/uuid.h"
 
 #include <assert.h>
 #include <inttypes.h>
-
-enum {
-    OID_BOOL = 16,
-    OID_BYTEA = 17,
-    OID_INT8 = 20,
-    OID_INT2 = 21,
-    OID_INT4 = 23,
-    OID_TEXT = 25,
-    OID_FLOAT8 = 701,
-    OID_INT4_ARRAY = 1007,
-    OID_TEXT_ARRAY = 1009,
-    OID_VARCHAR_ARRAY = 1015,
-    OID_INT8_ARRAY = 1016,
-    OID_VARCHAR = 1043,
-    OID_DATE = 1082,
-    OID_TIMESTAMPTZ = 1184,
-    OID_UUID = 2950,
-    OID_UUID_ARRAY = 2951,
-    FIRST_EXTENSION_OID = 16384, /* FirstNormalObjectId: ltree and its arrays are here */
-};
 
 enum { MOST_TYPES = 6 };
 
@@ -59,7 +40,7 @@ bool parameter_fits(const struct field *field, Oid type)
         for (size_t j = 0; j < MOST_TYPES; j++)
             if (fitting[i].oids[j] == type)
                 return true;
-        return fitting[i].extensions && type >= FIRST_EXTENSION_OID;
+        return fitting[i].extensions && type >= OID_FIRST_EXTENSION;
     }
     return false;
 }

@@ -144,6 +144,14 @@ const struct statement *statements_find(const struct statements *statements, str
     return NULL;
 }
 
+const char *statement_body(struct arena *arena, const struct statement *statement)
+{
+    struct slice source = statement->source;
+    while (source.size && strchr(" \t\r\n;", source.data[source.size - 1]))
+        source.size--;
+    return arena_text(arena, source);
+}
+
 bool statement_has_cte(const struct statement *statement, const char *name)
 {
     size_t size = strlen(name);

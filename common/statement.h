@@ -26,6 +26,9 @@ const struct statement *statements_find(const struct statements *statements, str
 /* One statement; its text need not end in NUL. */
 struct statement statement_parse(struct arena *arena, const char *name, struct slice text);
 
+/* The statement as it stands in the file, without what ends it, so that it can be put into another. */
+const char *statement_body(struct arena *arena, const struct statement *statement);
+
 /* Whether a CTE `name AS (` is defined in the text. */
 bool statement_has_cte(const struct statement *statement, const char *name);
 

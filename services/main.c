@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "common/migrate.h"
 #include "common/version.h"
+#include "services/demo.h"
 #include "services/keys_command.h"
 #include "services/local.h"
 #include "services/roles.h"
@@ -86,6 +87,11 @@ static int key(struct command_line *line)
     return with_membership(line, keys_command);
 }
 
+static int demo(struct command_line *line)
+{
+    return with_membership(line, demo_command);
+}
+
 static int version(struct command_line *line)
 {
     (void)line;
@@ -100,6 +106,7 @@ static const struct {
     { "serve", "[ROLE...]", "run the named roles, or all: gateway, membership", serve },
     { "migrate", "", "bring the database's schema up to this program", run_migrations },
     { "key", "create --name=N --permissions=P[,P] [--organisation=O] [--file=F] | list | revoke ID", "API keys", key },
+    { "demo", "", "fill an empty database with the demo campus", demo },
     { "version", "", "say which program this is", version },
 };
 

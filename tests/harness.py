@@ -92,11 +92,11 @@ def new_folder():
     worker = os.environ.get("PYTEST_XDIST_WORKER", "m")
     folder = session_folder() / f"{worker}-{next(_numbers)}"
     folder.mkdir(mode=0o755)
-    _give(folder)
+    give(folder)
     return folder
 
 
-def _give(path):
+def give(path):
     if os.geteuid() == 0:
         user = pwd.getpwnam("postgres")
         os.chown(path, user.pw_uid, user.pw_gid)
@@ -271,6 +271,7 @@ class Process:
         self.environment = environment
         self.log_path = folder / f"{name}.log"
         self.child = None
+        self.frozen = False
         self.checked = 0  # how much of the log damage() has seen
 
     @property
@@ -283,6 +284,7 @@ class Process:
         with self.log_path.open("ab") as log:
             self.child = subprocess.Popen(as_user([program(), *self.arguments]), stdin=subprocess.DEVNULL, stdout=log,
                                           stderr=log, cwd=self.folder, env=self.environment, start_new_session=True)
+        self.frozen = False
         (self.folder / f"{self.name}.pid").write_text(str(self.child.pid))
         return self
 
@@ -326,11 +328,13 @@ class Process:
             self.child.wait()
 
     def freeze(self):
+        self.frozen = True
         os.kill(self.pid, signal.SIGSTOP)
         # The signal takes effect when the kernel has stopped every thread.
         wait_until(lambda: self._state() == "T", f"{self.name} frozen")
 
     def thaw(self):
+        self.frozen = False
         os.kill(self.pid, signal.SIGCONT)
 
     def _state(self):
@@ -383,7 +387,7 @@ class Campus:
         if not self.secret_file.exists():
             self.secret_file.write_bytes(os.urandom(32))
             self.secret_file.chmod(0o600)
-            _give(self.secret_file)
+            give(self.secret_file)
         self.cluster.start()
         self.run("migrate")
         for process in self.processes.values():
@@ -397,12 +401,12 @@ class Campus:
         self.wait_ready()
 
     def wait_ready(self, seconds=START_SECONDS):
-        """Until every process has said that it is ready, and the gateway that every service has a worker."""
+        """Until every process has said that it is ready, and the gateway knows each worker, and none that is gone."""
+        self.port = self.metrics_port = None
         self.port = int(wait_until(lambda: self._told(r" gateway: ready url=\S+:(\d+)"), "ready", seconds))
         # Whoever starts it anew finds it where it was.
         self.environment["CAMPUS_LISTEN"] = f"127.0.0.1:{self.port}"
-        told = self._told(r": metrics port=(\d+)")
-        self.metrics_port = int(told) if told else None
+        self.metrics_port = int(self._told(r": metrics port=(\d+)"))
         wait_until(self._is_ready, "/readyz", seconds)
 
     def _told(self, pattern):
@@ -419,11 +423,21 @@ class Campus:
             # A worker says that it is serving, a gateway that all its services are.
             if process.running() and not re.search(r": (serving|ready) ", process.log()):
                 return False
-        with self.client() as client:
-            try:
-                return client.get("/readyz").status == 200
-            except OSError:
-                return False
+        try:
+            with self.client() as client:
+                if client.get("/readyz").status != 200:
+                    return False
+            return all(self.metric("campus_bus_workers", service=service) == self._workers(service)
+                       for service in SERVICES)
+        except OSError:
+            return False
+
+    def _workers(self, service):
+        """How many workers of a service the gateway should know: all that neither died nor are frozen."""
+        if "campus" in self.processes:
+            return 1
+        return sum(name.startswith(f"{service}-") and process.running() and not process.frozen
+                   for name, process in self.processes.items())
 
     def stop(self):
         """Graceful, the entrance first; each process must end with status 0. The cluster runs on."""
@@ -482,9 +496,9 @@ class Campus:
         number = next(self._keys)
         file = self.folder / f"{name or 'test'}-{number}.key"
         permissions = permissions if isinstance(permissions, str) else ",".join(permissions)
-        arguments = [f"name={name or f'test {number}'}", f"permissions={permissions}", f"file={file}"]
+        arguments = [f"--name={name or f'test {number}'}", f"--permissions={permissions}", f"--file={file}"]
         if organisation is not None:
-            arguments.append(f"organisation={organisation}")
+            arguments.append(f"--organisation={organisation}")
         self.run("key", "create", *arguments)
         return file.read_text().strip()
 

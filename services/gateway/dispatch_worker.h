@@ -2,7 +2,31 @@
 #ifndef CAMPUS_GATEWAY_DISPATCH_WORKER_H
 #define CAMPUS_GATEWAY_DISPATCH_WORKER_H
 
+#include "common/bus_socket.h"
 #include "services/gateway/dispatch_state.h"
+
+/* GREETED: READY came and a ping went; requests go once its PONG shows that it heard us. So any READY of a LIVE worker
+ * is said anew, and none that merely crossed our ping. */
+enum worker_state { WORKER_GREETED, WORKER_LIVE, WORKER_DRAINING };
+
+struct worker_key {
+    struct endpoint *endpoint;
+    struct peer peer;
+};
+
+struct worker {
+    struct worker_key key; /* zeroed before it is filled: compared as bytes */
+    UT_hash_handle hh; /* in dispatcher->workers */
+    TAILQ_ENTRY(worker) at; /* in service->workers, the one chosen least recently first */
+    struct service *service;
+    enum worker_state state;
+    bool full; /* its pipe is; until it is heard again */
+    uint32_t credits, held;
+    uint32_t unanswered; /* pings since it was heard last */
+    int64_t sent_us;
+    uint64_t fingerprint; /* of its instance, never 0 */
+    struct ticket_list tickets; /* `held` of them, in the order of sending */
+};
 
 void worker_on_ready(struct endpoint *endpoint, const struct peer *from, const BusEnvelope *envelope);
 void worker_on_pong(struct worker *worker);

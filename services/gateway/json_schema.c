@@ -23,15 +23,14 @@ void json_append(json_t *array, json_t *value)
         abort();
 }
 
-/* With its length, since common/json.h has a json_string of its own. */
 void json_put_text(json_t *object, const char *name, const char *text)
 {
-    json_put(object, name, json_stringn(text, strlen(text)));
+    json_put(object, name, json_string(text));
 }
 
 void json_append_text(json_t *array, const char *text)
 {
-    json_append(array, json_stringn(text, strlen(text)));
+    json_append(array, json_string(text));
 }
 
 static json_t *reference(const char *component)

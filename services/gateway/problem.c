@@ -158,13 +158,13 @@ struct document {
 /* The bus does not check that its strings are UTF-8, and JSON has to be. */
 static void put_string(struct buffer *out, struct slice text)
 {
-    json_string(out, utf8_valid(text) ? text : slice_text("?"));
+    json_put_string(out, utf8_valid(text) ? text : slice_text("?"));
 }
 
 static void put_member(struct buffer *out, const char *name, struct slice text)
 {
     buffer_byte(out, ',');
-    json_string(out, slice_text(name));
+    json_put_string(out, slice_text(name));
     buffer_byte(out, ':');
     put_string(out, text);
 }

@@ -243,5 +243,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_oversize, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_frames, set_up, tear_down),
     };
+    alarm(120); /* a failed test leaves threads behind, for which the next step would wait */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,260 @@
+/* plan_bind.c -- the second half: every parameter gets its source, every column its field. Each mistake is named. */
+#include "common/plan.h"
+
+#include "common/parameter.h"
+
+static int column_named(const struct prepared *prepared, const char *name)
+{
+    for (int i = 0; i < prepared->column_count; i++)
+        if (strcmp(prepared->column_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
+static struct control_columns controls_of(const struct prepared *prepared, bool target)
+{
+    return (struct control_columns){
+        .visible = target ? column_named(prepared, "visible") : -1,
+        .permitted = target ? column_named(prepared, "permitted") : -1,
+        .version = target ? column_named(prepared, "version") : -1,
+        .refusal = column_named(prepared, "refusal"),
+    };
+}
+
+static bool added_has(struct plans *plans, const struct plan *plan, const char *name)
+{
+    struct slice *names;
+    size_t count = names_split(plans->arena, plan->method->adds, &names);
+    for (size_t i = 0; i < count; i++)
+        if (slice_is(names[i], name))
+            return true;
+    return false;
+}
+
+static bool source_of_after(struct plans *plans, const struct plan *plan, struct ending *ending,
+                            const struct prepared *prepared, const char *name, struct source *source)
+{
+    static const char prefix[] = "after_";
+    if (!ending || strncmp(name, prefix, sizeof prefix - 1) != 0)
+        return plans_complain(plans, "method %s: parameter :%s of statement %s has no source", plan->rpc->name, name,
+                              prepared->name);
+    int column = column_named(prepared, name + sizeof prefix - 1);
+    if (column < 0 || ending->after_count == MOST_KEYS)
+        return plans_complain(plans, "method %s: statement %s has no column for :%s", plan->rpc->name, prepared->name,
+                              name);
+    ending->after_columns[ending->after_count] = column;
+    *source = (struct source){ .kind = SOURCE_AFTER, .after = ending->after_count++ };
+    return true;
+}
+
+static bool bind_source(struct plans *plans, const struct plan *plan, struct ending *ending,
+                        const struct prepared *prepared, size_t index, const char *name, struct source *source)
+{
+    const struct field *field = message_find(plan->rpc->request, slice_text(name));
+    parameter_value *builtin = parameter_builtin(name);
+    if (added_has(plans, plan, name)) {
+        *source = (struct source){ .kind = SOURCE_ADDED, .added = name };
+        return true;
+    }
+    if (builtin) {
+        *source = (struct source){ .kind = SOURCE_BUILTIN, .builtin = builtin };
+        return true;
+    }
+    if (!field)
+        return source_of_after(plans, plan, ending, prepared, name, source);
+    if (!parameter_fits(field, prepared->parameter_types[index]))
+        return plans_complain(plans, "method %s: parameter :%s of statement %s does not take its field's type (oid %u)",
+                              plan->rpc->name, name, prepared->name, prepared->parameter_types[index]);
+    *source = (struct source){ .kind = SOURCE_FIELD, .field = field };
+    return true;
+}
+
+/* A WRITE's control step becomes a guard: what it sees makes PostgreSQL refuse, so that all is undone. Reads all rows of
+ * the step, since reading is what locks them. */
+static void add_guard(struct plans *plans, struct bound_step *step)
+{
+    const struct statement *own = plans->statements[step->prepared];
+    const struct control_columns *control = &step->control;
+    struct buffer sql = buffer_in(plans->arena);
+    const char *name = arena_printf(plans->arena, "guard_%s", own->name);
+    buffer_printf(&sql, "WITH step AS MATERIALIZED (%s\n), seen AS (SELECT count(*) AS n",
+                  statement_body(plans->arena, own));
+    if (control->visible >= 0)
+        buffer_text(&sql, ", bool_and(visible IS TRUE) AS visible");
+    if (control->permitted >= 0)
+        buffer_text(&sql, ", bool_and(permitted IS TRUE) AS permitted");
+    if (control->version >= 0)
+        buffer_text(&sql, ", bool_and(version = :if_version::int8) AS fresh");
+    if (control->refusal >= 0)
+        buffer_text(&sql, ", min(refusal) AS refusal");
+    buffer_text(&sql, " FROM step) SELECT campus.refuse(code) FROM (SELECT CASE WHEN false THEN ''");
+    if (step->target)
+        buffer_text(&sql, " WHEN n = 0 THEN 'not_found'");
+    if (control->visible >= 0)
+        buffer_text(&sql, " WHEN NOT visible THEN 'not_found'");
+    if (control->permitted >= 0)
+        buffer_text(&sql, " WHEN NOT permitted THEN 'permission_denied'");
+    if (control->version >= 0)
+        buffer_text(&sql, " WHEN NOT fresh THEN 'stale_version'");
+    buffer_printf(&sql, " ELSE %s END AS code FROM seen) AS verdict WHERE code IS NOT NULL",
+                  control->refusal >= 0 ? "refusal" : "NULL");
+    step->prepared = plans_add_sql(plans, name, buffer_cstring(&sql));
+}
+
+static bool has_controls(const struct bound_step *step)
+{
+    const struct control_columns *control = &step->control;
+    return step->target || control->refusal >= 0;
+}
+
+static bool bind_sources(struct plans *plans, const struct plan *plan, struct bound_step *step, struct ending *ending,
+                         const struct prepared *described)
+{
+    const struct statement *statement = plans->statements[step->prepared];
+    struct source *sources = arena_zalloc(plans->arena, (statement->parameter_count + 1) * sizeof *sources);
+    step->sources = sources;
+    step->source_count = statement->parameter_count;
+    for (size_t i = 0; i < statement->parameter_count; i++)
+        if (!bind_source(plans, plan, ending, described, i, statement->parameters[i], &sources[i]))
+            return false;
+    return true;
+}
+
+static bool bind_step(struct plans *plans, const struct plan *plan, struct bound_step *step, struct ending *ending)
+{
+    size_t described = step->prepared;
+    step->control = controls_of(&plans->prepared[described], step->target);
+    if (plan->rpc->kind == RPC_WRITE && !ending && has_controls(step))
+        add_guard(plans, step);
+    return bind_sources(plans, plan, step, ending, &plans->prepared[described]);
+}
+
+/* "name" or "outer.name", in the message that a row fills. */
+static bool find_sink(const struct message *message, const char *name, struct sink *sink)
+{
+    const char *dot = strchr(name, '.');
+    if (dot) {
+        sink->outer = message_find(message, slice_of(name, (size_t)(dot - name)));
+        if (!sink->outer || !sink->outer->message || sink->outer->repeated)
+            return false;
+        message = sink->outer->message;
+        name = dot + 1;
+    }
+    sink->field = message_find(message, slice_text(name));
+    return sink->field != NULL;
+}
+
+static bool bind_sink(struct plans *plans, const struct plan *plan, const struct prepared *prepared, int column,
+                      struct sink *sink)
+{
+    const struct message *row = plan->rpc->rows ? plan->rpc->rows->message : plan->rpc->reply;
+    const char *name = prepared->column_names[column];
+    sink->column = column;
+    if (!find_sink(row, name, sink))
+        return plans_complain(plans, "statement %s: column %s fits no field of %s", prepared->name, name, row->name);
+    sink->type = column_type_find(prepared->column_types[column]);
+    if (!sink->type || !sink->type->fits(sink->field))
+        return plans_complain(plans, "statement %s: column %s has a type (oid %u) that does not fit the field of %s",
+                              prepared->name, name, prepared->column_types[column], row->name);
+    if (plan->rpc->kind == RPC_WRITE && (sink->field->personal || sink->field->secret))
+        return plans_complain(plans, "statement %s: column %s is personal or secret and would stand in a stored answer",
+                              prepared->name, name);
+    return true;
+}
+
+static bool bind_ending(struct plans *plans, struct plan *plan, struct ending *ending)
+{
+    const struct prepared *prepared = &plans->prepared[ending->step.prepared];
+    if (!bind_step(plans, plan, &ending->step, ending))
+        return false;
+    struct sink *sinks = arena_zalloc(plans->arena, ((size_t)prepared->column_count + 1) * sizeof *sinks);
+    ending->sinks = sinks;
+    for (int i = 0; i < prepared->column_count; i++) {
+        if (i == ending->step.control.refusal)
+            continue;
+        if (!bind_sink(plans, plan, prepared, i, &sinks[ending->sink_count++]))
+            return false;
+    }
+    return true;
+}
+
+static bool is_filled(const struct ending *ending, const struct field *field)
+{
+    for (size_t i = 0; i < ending->sink_count; i++)
+        if (ending->sinks[i].field == field)
+            return true;
+    return false;
+}
+
+/* The reply's fields that no column fills, but a field of the request with the same name and type does. */
+static void bind_echoes(struct plans *plans, struct plan *plan)
+{
+    const struct message *request = plan->rpc->request, *reply = plan->rpc->reply;
+    struct echo *echoes = arena_zalloc(plans->arena, (request->count + 1) * sizeof *echoes);
+    plan->echoes = echoes;
+    if (plan->rpc->kind != RPC_WRITE || plan->rpc->rows)
+        return;
+    for (size_t i = 0; i < request->count; i++) {
+        const struct field *asked = &request->fields[i];
+        const struct field *told = message_find(reply, slice_text(asked->name));
+        if (told && told->type == asked->type && told->repeated == asked->repeated && told->message == asked->message &&
+            !is_filled(plan->endings, told))
+            echoes[plan->echo_count++] = (struct echo){ asked, told };
+    }
+}
+
+/* What gives a stored answer's rows again, with the types that they had. */
+static bool add_replay(struct plans *plans, struct plan *plan)
+{
+    const struct prepared *prepared = &plans->prepared[plan->endings->step.prepared];
+    struct buffer sql = buffer_in(plans->arena);
+    buffer_text(&sql, "SELECT r.* FROM answer a, jsonb_to_recordset(a.rows) AS r(");
+    for (int i = 0; i < prepared->column_count; i++) {
+        const struct column_type *type = column_type_find(prepared->column_types[i]);
+        if (!type)
+            return plans_complain(plans, "statement %s: column %s cannot be stored", prepared->name,
+                                  prepared->column_names[i]);
+        buffer_printf(&sql, "%s\"%s\" %s", i ? ", " : "", prepared->column_names[i], type->sql);
+    }
+    buffer_text(&sql, ") WHERE a.principal = :answer_principal::text AND a.key_hash = :answer_key::bytea "
+                      "AND a.fingerprint = :answer_fingerprint::bytea");
+    plan->replay = plans_add_sql(plans, arena_printf(plans->arena, "replay_%s", plan->rpc->name), buffer_cstring(&sql));
+    return true;
+}
+
+static bool check_list(struct plans *plans, const struct plan *plan)
+{
+    bool pages = plan->page_size && plan->page_token && plan->next_page_token;
+    if (plan->endings->after_count && (!plan->rpc->rows || !pages))
+        return plans_complain(plans, "method %s pages, but lacks page_size, page_token, next_page_token or rows",
+                              plan->rpc->name);
+    if (plan->method->count && (!plan->total_count || !plan->count_field))
+        return plans_complain(plans, "method %s counts, but lacks count or total_count", plan->rpc->name);
+    return true;
+}
+
+static bool bind_plan(struct plans *plans, struct plan *plan)
+{
+    for (size_t i = 0; i < plan->step_count; i++)
+        if (!bind_step(plans, plan, &plan->steps[i], NULL))
+            return false;
+    for (size_t i = 0; i < plan->ending_count; i++)
+        if (!bind_ending(plans, plan, &plan->endings[i]))
+            return false;
+    if (plan->search && !bind_ending(plans, plan, plan->search))
+        return false;
+    if (plan->count && !bind_step(plans, plan, plan->count, NULL))
+        return false;
+    bind_echoes(plans, plan);
+    if (plan->rpc->kind == RPC_WRITE && !add_replay(plans, plan))
+        return false;
+    return check_list(plans, plan);
+}
+
+bool plans_bind(struct plans *plans)
+{
+    for (size_t i = 0; i < plans->count; i++)
+        if (!bind_plan(plans, &plans->all[i]))
+            return false;
+    return true;
+}

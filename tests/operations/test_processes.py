@@ -1,0 +1,45 @@
+"""Each role as a process of its own does what one process with all of them does; and each comes back."""
+
+import signal
+
+
+def test_roles_alone_answer_as_one_process_does(split, split_client):
+    split_client.get("/v1/organisations").expect(200)
+    with split.client() as anonymous:
+        anonymous.get("/v1/organisations").expect(401)
+
+
+def test_worker_that_died_comes_back(split, split_client):
+    split.processes["membership-1"].kill()
+    split_client.get("/v1/organisations").expect(200)
+    split.processes["membership-2"].kill()
+    answer = split_client.get("/v1/organisations").expect(503)
+    assert int(answer.headers["Retry-After"]) > 0
+    split.start_process("membership-1")
+    split.start_process("membership-2")
+    split_client.get("/v1/organisations").expect(200)
+
+
+def test_worker_that_froze_comes_back(split, split_client):
+    worker = split.processes["membership-1"]
+    worker.freeze()
+    for _ in range(4):
+        split_client.get("/v1/organisations").expect(200)
+    worker.thaw()
+    split.wait_ready()
+
+
+def test_sigint_and_sigterm_end_with_status_0(split):
+    worker = split.processes["membership-1"]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        worker.child.send_signal(number)
+        assert worker.wait() == 0
+        split.start_process("membership-1")
+
+
+def test_postgresql_crash_is_survived(split, split_client):
+    split.cluster.crash()
+    split_client.get("/v1/organisations").expect(503)
+    split.cluster.start()
+    split.wait_ready()
+    split_client.get("/v1/organisations").expect(200)
