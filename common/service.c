@@ -164,7 +164,7 @@ static void set_database_options(struct runtime *runtime)
         .lanes = { [LANE_POINT] = { settings->point_connections, settings->point_depth },
                    [LANE_HEAVY] = { settings->heavy_connections, 1 },
                    [LANE_WRITE] = { settings->write_connections, 1 },
-                   [LANE_IMPORT] = { 1, 1 } },
+                   [LANE_IMPORT] = { 2, 1 } },
         .statement_ms = settings->statement_ms,
         .lock_ms = settings->lock_ms,
         .queue_limit = settings->queue_limit,

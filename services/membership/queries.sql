@@ -372,19 +372,21 @@ judged AS (
     FROM given g
     LEFT JOIN person p ON p.student_number = g.student_number
     LEFT JOIN homes h ON h.home_asked = g.home_asked),
+-- New ids are given here, so that what was inserted need not be joined to what was asked.
 result AS MATERIALIZED (
   SELECT *, CASE WHEN code IS NOT NULL THEN 'refused'
                  WHEN id IS NULL THEN 'created'
                  WHEN differs THEN 'updated'
-                 ELSE 'unchanged' END AS outcome
+                 ELSE 'unchanged' END AS outcome,
+         CASE WHEN code IS NULL AND id IS NULL AND NOT coalesce(:dry_run::bool, false) THEN campus.new_id() END AS new_id
     FROM judged),
 created AS (
   INSERT INTO person (id, student_number, name, latin_name, home, grade, class_name, status, email, phone)
-  SELECT campus.new_id(), student_number, name, latin_name, home, grade, class_name, coalesce(status, 'active'), email, phone
+  SELECT new_id, student_number, name, latin_name, home, grade, class_name, coalesce(status, 'active'), email, phone
     FROM result
-   WHERE outcome = 'created' AND NOT coalesce(:dry_run::bool, false)
+   WHERE new_id IS NOT NULL
    ORDER BY line
-  RETURNING id, student_number, home),
+  RETURNING id, home),
 updated AS (
   UPDATE person p
      SET name = coalesce(r.name, p.name), latin_name = coalesce(r.latin_name, p.latin_name),
@@ -402,9 +404,9 @@ reply AS (
          count(*) FILTER (WHERE r.outcome = 'refused')::int AS refused,
          coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
              'line', r.line, 'outcome', r.outcome,
-             'id', CASE WHEN r.code IS NULL THEN coalesce(r.id, c.id) END,
+             'id', CASE WHEN r.code IS NULL THEN coalesce(r.id, r.new_id) END,
              'code', r.code, 'field', CASE WHEN r.code IS NOT NULL THEN r.field END)) ORDER BY r.line), '[]') AS rows
-    FROM result r LEFT JOIN created c USING (student_number)),
+    FROM result r),
 facts AS (
   SELECT 'person.created' AS type, id::text AS subject, jsonb_build_object('home', home::text) AS data FROM created
    UNION ALL

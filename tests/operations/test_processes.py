@@ -2,6 +2,8 @@
 
 import signal
 
+from harness import wait_until
+
 
 def test_roles_alone_answer_as_one_process_does(split, split_client):
     split_client.get("/v1/organisations").expect(200)
@@ -41,5 +43,4 @@ def test_postgresql_crash_is_survived(split, split_client):
     split.cluster.crash()
     split_client.get("/v1/organisations").expect(503)
     split.cluster.start()
-    split.wait_ready()
-    split_client.get("/v1/organisations").expect(200)
+    wait_until(lambda: split_client.get("/v1/organisations").status == 200, "an answer from the database")

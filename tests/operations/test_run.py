@@ -1,5 +1,6 @@
 """`make run`: what it starts, keeps, says and refuses. deploy/run is the part of it behind packages and build."""
 
+import fcntl
 import os
 import re
 import signal
@@ -70,6 +71,18 @@ def var():
 
 def server_runs(folder):
     return (folder / "data/postmaster.pid").exists()
+
+
+def is_locked(folder):
+    """Whether a `make run`, or what is left of it, holds the folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
 
 
 def test_first_start_serves_and_second_keeps_the_data_and_is_quick(var):
@@ -147,7 +160,9 @@ def test_killed_run_takes_the_program_along_and_the_next_one_works(var):
     first.process.kill()
     first.process.communicate()
     # PostgreSQL stays, the program follows its parent.
-    harness.wait_until(lambda: " stopped" in (var / "campus.log").read_text().splitlines()[-1], "the program ended")
+    harness.wait_until(lambda: not is_locked(var), "the program ended")
+    assert " stopped" in (var / "campus.log").read_text().splitlines()[-1]
+    assert server_runs(var)
     second = Run(var, port)
     second.wait_ready()
     assert second.end() == 0
