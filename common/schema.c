@@ -17,30 +17,6 @@ const struct message *schema_message(const struct schema *schema, const char *fu
     return NULL;
 }
 
-const struct field *message_find(const struct message *message, struct slice name)
-{
-    for (size_t i = 0; i < message->count; i++)
-        if (slice_is(name, message->fields[i].name))
-            return &message->fields[i];
-    return NULL;
-}
-
-const struct enum_value *enum_by_number(const struct enumeration *enumeration, int32_t number)
-{
-    for (size_t i = 0; i < enumeration->count; i++)
-        if (enumeration->values[i].number == number)
-            return &enumeration->values[i];
-    return NULL;
-}
-
-const struct enum_value *enum_by_name(const struct enumeration *enumeration, struct slice name)
-{
-    for (size_t i = 0; i < enumeration->count; i++)
-        if (slice_is(name, enumeration->values[i].name))
-            return &enumeration->values[i];
-    return NULL;
-}
-
 const struct refusal *rpc_refusal(const struct rpc *rpc, const char *code)
 {
     for (size_t i = 0; i < rpc->refusal_count; i++)
