@@ -73,6 +73,11 @@ const char *call_principal(const struct call *call)
 
 /* ---- the request, for handlers ---- */
 
+const struct schema *call_schema(const struct call *call)
+{
+    return call->plans->schema;
+}
+
 struct arena *call_arena(struct call *call)
 {
     return call->arena;

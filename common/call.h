@@ -8,6 +8,8 @@ struct call;
 
 struct arena *call_arena(struct call *call);
 const struct rpc *call_rpc(const struct call *call);
+/* The whole contract, for the rules of another method's messages. */
+const struct schema *call_schema(const struct call *call);
 
 /* The request's fields, by name; naming one that does not exist is our own mistake and asserted. */
 bool call_has(const struct call *call, const char *field);

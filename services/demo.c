@@ -14,7 +14,7 @@ enum {
     FIRST_GRADE = 2022,
     GRADES = 4,
     CLASS_SIZE = 30,
-    MEMBER_EVERY = 15, /* one student in so many joins an organisation; odd, so that all grades do */
+    MEMBER_EVERY = 25, /* one student in so many joins an organisation; odd, so that all grades do */
     LATIN_EVERY = 25,
     MOST_NAMES = 128,
     MOST_ORGANISATIONS = 128,

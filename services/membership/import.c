@@ -2,7 +2,7 @@
 #include "services/membership/tables.h"
 
 #include "common/call.h"
-#include "common/call_state.h" /* the schema, for the rules of another method's request */
+#include "common/call.h"
 #include "common/csv.h"
 #include "common/rules.h"
 #include "common/utf8.h"
@@ -261,7 +261,7 @@ static struct roster roster_new(struct call *call, struct slice file)
     struct arena *arena = call_arena(call);
     size_t lines = count_lines(file), most = lines < MOST_ROWS ? lines : MOST_ROWS;
     struct roster roster = { .call = call, .arena = arena, .seen_size = 16 };
-    const struct message *person = schema_message(call->plans->schema, "campus.membership.CreatePersonRequest");
+    const struct message *person = schema_message(call_schema(call), "campus.membership.CreatePersonRequest");
     assert(person);
     for (int column = 0; column < COLUMN_COUNT; column++) {
         roster.fields[column] = message_find(person, slice_text(columns[column].field));
