@@ -10,6 +10,7 @@ const struct method people_methods[] = {
     { "GetPerson", .query = "get_person" },
     { "ListPeople", .query = "list_people_by_{sort}", .search = "search_people", .count = "count_people",
       .lane = LANE_HEAVY },
+    { "GetPeopleFigures", .query = "get_people_figures", .lane = LANE_HEAVY },
     { "PatchPerson", .query = "check_person_home, target_person, patch_person" },
     { "ImportPeople", .check = import_people_check, .adds = IMPORTED, .query = "lock_import, import_people",
       .lane = LANE_IMPORT },

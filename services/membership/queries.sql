@@ -278,6 +278,14 @@ SELECT count(*) AS total_count
                           AND (:organisation IS NULL OR is_member(r.person_id, r.ancestor)))) AS found
 
 -- Where the record is to move; asked before the person is locked, as everywhere: organisations first.
+-- name: get_people_figures
+SELECT home::text, grade, count(*) AS people
+  FROM person
+ WHERE status = 'active' AND home <@ ANY (campus.narrow(:scopes::ltree[], :home::ltree))
+ GROUP BY home, grade
+HAVING count(*) >= 5
+ ORDER BY home, grade
+
 -- name: check_person_home
 SELECT 'home_unknown' AS refusal
  WHERE 'home' = ANY (:set::text[])
