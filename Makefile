@@ -15,7 +15,7 @@ CC ?= gcc
 # Everything below but `deps` and `help` needs Debian's packages; deploy/deps installs what is missing, once.
 .DEFAULT_GOAL := all
 
-quiet     := $(if $(V),,@echo '  $(BUILD)' $(@:$(BUILD)/%=%);)
+quiet      = $(if $(V),,@echo '  $(BUILD)' $(@:$(BUILD)/%=%);)
 packages  := libevent libzmq libpq libprotobuf-c libsodium jansson libpcre2-8 libutf8proc
 warnings  := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
              -Wwrite-strings -Wvla -Werror
@@ -78,7 +78,7 @@ $(BUILD)/embedded.o: $(BUILD)/embedded.S
 
 $(BUILD)/tests/unit/%: tests/unit/%.c tests/unit/cluster.c $(BUILD)/libcampus.a
 	@mkdir -p $(@D)
-	$(quiet)$(CC) $(CFLAGS) $(warnings) $(LDFLAGS) -o $@ $< tests/unit/cluster.c $(BUILD)/libcampus.a -lcmocka $(LDLIBS)
+	$(quiet)$(CC) $(CFLAGS) $(warnings) $(LDFLAGS) -o $@ $< tests/unit/cluster.c $(BUILD)/libcampus.a -lcmocka -levent_pthreads $(LDLIBS)
 
 -include $(objects:.o=.d) $(units:=.d) $(BUILD)/services/main.d
 
@@ -87,7 +87,7 @@ $(BUILD)/tests/unit/%: tests/unit/%.c tests/unit/cluster.c $(BUILD)/libcampus.a
 .PHONY: all units run test sanitize lint format fuzz bench clean help
 jobs := $(shell nproc 2>/dev/null || echo 2)
 # The same Makefile again, once the packages are there that it asks pkg-config about.
-again = +@$(MAKE) --no-print-directory -j$(jobs)
+again = +@$(MAKE) $(if $(V),,-s) --no-print-directory -j$(jobs)
 
 units: $(units)
 

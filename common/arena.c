@@ -101,7 +101,7 @@ void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t new_siz
         return old;
     }
     void *bytes = arena_alloc(arena, new_size);
-    if (old_size)
+    if (old && old_size)
         memcpy(bytes, old, old_size < new_size ? old_size : new_size);
     return bytes;
 }

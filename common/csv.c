@@ -54,7 +54,7 @@ struct csv_reader csv_read(struct slice file)
 {
     static const uint8_t mark[] = { 0xEF, 0xBB, 0xBF };
     struct csv_reader reader = { .at = file.data, .end = file.data ? file.data + file.size : NULL, .line = 1 };
-    if (file.size >= sizeof mark && memcmp(file.data, mark, sizeof mark) == 0)
+    if (file.data && file.size >= sizeof mark && memcmp(file.data, mark, sizeof mark) == 0)
         reader.at += sizeof mark;
     return reader;
 }

@@ -276,9 +276,9 @@ static void on_answer(struct batch *batch, enum answer answer, void *context)
 static struct slot *next_slot(struct lane_state *lane)
 {
     struct slot *best = NULL;
-    uint32_t fewest = lane->depth;
+    uint32_t fewest = UINT32_MAX;
     for (struct slot *slot = lane->slots; slot < lane->slots + lane->slot_count; slot++) {
-        if (!slot->ready || (!slot->queue.first && !lane->queue.first))
+        if (!slot->ready || (!slot->queue.first && !lane->queue.first) || !database_connection_takes(slot->connection))
             continue;
         uint32_t in_flight = database_connection_in_flight(slot->connection);
         if (in_flight < fewest) {

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 enum {
+    MOST_GROUPS = 1,
     MOST_IN_GROUP = 64, /* batches under one Sync: bounds what an error repeats and how long the first waits */
     SHORTEST_REST_MS = 20,
     LONGEST_REST_MS = 1000,
@@ -443,6 +444,12 @@ bool database_connection_ready(const struct database_connection *c)
 uint32_t database_connection_in_flight(const struct database_connection *c)
 {
     return c->in_flight;
+}
+
+bool database_connection_takes(const struct database_connection *c)
+{
+    bool waits = c->options.lane == LANE_POINT && c->sent >= MOST_GROUPS;
+    return c->in_flight < c->depth && !waits;
 }
 
 struct database_connection *database_connection_open(const struct database_connection_options *options)

@@ -46,6 +46,9 @@ void database_connection_sweep(struct database_connection *connection, int64_t n
 
 bool database_connection_ready(const struct database_connection *connection);
 uint32_t database_connection_in_flight(const struct database_connection *connection);
+/* Of a ready one: whether a batch may be added now. A point read waits while others are under way, so that all that
+ * have come meanwhile go together. */
+bool database_connection_takes(const struct database_connection *connection);
 
 /* Of an error's result; pure. ANSWER_LOST: only a new connection can mend it. */
 enum answer database_judge(enum lane lane, const PGresult *result);

@@ -5,14 +5,17 @@
 
 #define LOT "500" /* FACT_LOT */
 
-const char fact_relay_lock_sql[] = "SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || '.fact'))";
+/* What was said of the lock holds for the transaction. To try again in the next statement would now and then succeed with
+ * a snapshot from before the other relay's commit, and number again what it has numbered. */
+const char fact_relay_lock_sql[] = "SELECT set_config('campus.is_relay', "
+                                   "pg_try_advisory_xact_lock(hashtext(current_schema() || '.fact'))::text, true)";
 
 const char fact_relay_number_sql[] =
     "WITH head AS (SELECT coalesce(max(pos), 0) AS pos FROM fact), "
     "lot AS (SELECT id FROM fact WHERE pos IS NULL ORDER BY id LIMIT " LOT "), "
     "numbered AS (SELECT id, row_number() OVER (ORDER BY id) AS n FROM lot), "
     "moved AS (UPDATE fact SET pos = head.pos + numbered.n FROM head, numbered WHERE fact.id = numbered.id "
-    "AND (SELECT pg_try_advisory_xact_lock(hashtext(current_schema() || '.fact'))) RETURNING 1) "
+    "AND current_setting('campus.is_relay') = 'true' RETURNING 1) "
     "SELECT count(*) FROM moved";
 
 const char *fact_cursor_sql(struct arena *arena, const char *source)
@@ -25,7 +28,7 @@ const char *fact_apply_sql(struct arena *arena, const char *source, const char *
     static const char word[] = "WITH";
     while (isspace((unsigned char)*statement))
         statement++;
-    if (strncasecmp(statement, word, sizeof word - 1) != 0)
+    if (strncasecmp(statement, word, sizeof word - 1) != 0 || !isspace((unsigned char)statement[sizeof word - 1]))
         return NULL;
     size_t size = strlen(statement);
     while (size && (isspace((unsigned char)statement[size - 1]) || statement[size - 1] == ';'))

@@ -170,6 +170,11 @@ static bool bind_ending(struct plans *plans, struct plan *plan, struct ending *e
     struct sink *sinks = arena_zalloc(plans->arena, ((size_t)prepared->column_count + 1) * sizeof *sinks);
     ending->sinks = sinks;
     for (int i = 0; i < prepared->column_count; i++) {
+        if (i == ending->step.control.refusal && plan->rpc->kind == RPC_WRITE)
+            return plans_complain(plans,
+                                  "method %s: column refusal of statement %s refuses nothing; a statement before it "
+                                  "must say so",
+                                  plan->rpc->name, prepared->name);
         if (i == ending->step.control.refusal)
             continue;
         if (!bind_sink(plans, plan, prepared, i, &sinks[ending->sink_count++]))
@@ -186,6 +191,12 @@ static bool is_filled(const struct ending *ending, const struct field *field)
     return false;
 }
 
+static bool same_type(const struct field *a, const struct field *b)
+{
+    return a->type == b->type && a->repeated == b->repeated && a->message == b->message &&
+           a->enumeration == b->enumeration;
+}
+
 /* The reply's fields that no column fills, but a field of the request with the same name and type does. */
 static void bind_echoes(struct plans *plans, struct plan *plan)
 {
@@ -197,8 +208,7 @@ static void bind_echoes(struct plans *plans, struct plan *plan)
     for (size_t i = 0; i < request->count; i++) {
         const struct field *asked = &request->fields[i];
         const struct field *told = message_find(reply, slice_text(asked->name));
-        if (told && told->type == asked->type && told->repeated == asked->repeated && told->message == asked->message &&
-            !is_filled(plan->endings, told))
+        if (told && same_type(told, asked) && !is_filled(plan->endings, told))
             echoes[plan->echo_count++] = (struct echo){ asked, told };
     }
 }
@@ -222,15 +232,47 @@ static bool add_replay(struct plans *plans, struct plan *plan)
     return true;
 }
 
-static bool check_list(struct plans *plans, const struct plan *plan)
+static bool takes_page_limit(const struct ending *ending)
 {
-    bool pages = plan->page_size && plan->page_token && plan->next_page_token;
-    if (plan->endings->after_count && (!plan->rpc->rows || !pages))
+    parameter_value *page_limit = parameter_builtin("page_limit");
+    for (size_t i = 0; i < ending->step.source_count; i++)
+        if (ending->step.sources[i].builtin == page_limit)
+            return true;
+    return false;
+}
+
+static bool check_pages(struct plans *plans, const struct plan *plan, const struct ending *ending)
+{
+    bool pages = plan->rpc->rows && plan->page_size && plan->page_token && plan->next_page_token;
+    if (ending->after_count && !pages)
         return plans_complain(plans, "method %s pages, but lacks page_size, page_token, next_page_token or rows",
                               plan->rpc->name);
-    if (plan->method->count && (!plan->total_count || !plan->count_field))
-        return plans_complain(plans, "method %s counts, but lacks count or total_count", plan->rpc->name);
+    if (!ending->after_count && takes_page_limit(ending)) /* it would be 0 */
+        return plans_complain(plans, "method %s: statement %s takes :page_limit, but pages by no :after_ column",
+                              plan->rpc->name, plans->prepared[ending->step.prepared].name);
     return true;
+}
+
+static bool check_count(struct plans *plans, const struct plan *plan)
+{
+    if (!plan->total_count || !plan->count_field || !plan->count_field->enumeration)
+        return plans_complain(plans, "method %s counts, but lacks count or total_count", plan->rpc->name);
+    const struct prepared *prepared = &plans->prepared[plan->count->prepared];
+    const struct column_type *type = prepared->column_count == 1 ? column_type_find(prepared->column_types[0]) : NULL;
+    if (!type || !type->fits(plan->total_count))
+        return plans_complain(plans, "method %s: statement %s does not give total_count", plan->rpc->name,
+                              prepared->name);
+    return true;
+}
+
+static bool check_list(struct plans *plans, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->ending_count; i++)
+        if (!check_pages(plans, plan, &plan->endings[i]))
+            return false;
+    if (plan->search && !check_pages(plans, plan, plan->search))
+        return false;
+    return !plan->count || check_count(plans, plan);
 }
 
 static bool bind_plan(struct plans *plans, struct plan *plan)

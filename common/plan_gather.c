@@ -50,7 +50,7 @@ static const struct method *find_method(const struct service *service, const cha
     return NULL;
 }
 
-/* A row that implements nothing is a slip of the name. */
+/* A row that implements nothing is a slip of the name; one that stands behind another of its name is never used. */
 static bool check_rows(struct plans *plans)
 {
     for (const struct method *const *table = plans->service->tables; *table; table++)
@@ -59,8 +59,9 @@ static bool check_rows(struct plans *plans)
             if (!rpc || strcmp(rpc->service, plans->service->name) != 0)
                 return plans_complain(plans, "method %s stands in the table of %s but not in its proto", method->name,
                                       plans->service->name);
-            if (!method->query || !*method->query)
-                return plans_complain(plans, "method %s has no statement", method->name);
+            if (find_method(plans->service, method->name) != method)
+                return plans_complain(plans, "method %s stands twice in the tables of %s", method->name,
+                                      plans->service->name);
         }
     return true;
 }
@@ -185,6 +186,8 @@ static bool gather_plan(struct plans *plans, const struct statements *queries, c
         return plans_complain(plans, "method %s: its request has no field %s", rpc->name, method->queue_by);
     struct slice *names;
     size_t count = names_split(plans->arena, method->query, &names);
+    if (count == 0)
+        return plans_complain(plans, "method %s has no statement", rpc->name);
     plan->steps = arena_zalloc(plans->arena, count * sizeof *plan->steps);
     plan->step_count = count - 1;
     for (size_t i = 0; i < plan->step_count; i++) {

@@ -29,7 +29,7 @@
     NUMBER(rate_burst_s, 2, 1, 2, "seconds of its rate that may come at once")                                         \
     NUMBER(queue_limit, 2000, 1, 100000, "requests of one service that wait for a worker")                             \
     NUMBER(queue_ms, 1000, 1, 60000, "how long a request waits for a worker")                                          \
-    NUMBER(ping_ms, 250, 10, 250, "between two pings of a worker; three missed ones are its death")                  \
+    NUMBER(ping_ms, 250, 10, 250, "between two pings of a worker; three missed ones are its death")                    \
     NUMBER(credits, 512, 1, 4096, "requests that one gateway may have at one worker at once")                          \
     NUMBER(max_message, 16777216, 65536, 268435456, "bytes of a message on the bus")                                   \
     NUMBER(point_connections, 2, 1, 64, "database connections for point reads")                                        \

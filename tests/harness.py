@@ -76,8 +76,10 @@ def session_close(folder):
 
 
 def _kill_if_ours(pid, folder):
+    """The number may be another's by now. Root's program lies in the folder; root in a container may not see its cwd."""
     try:
-        if os.readlink(f"/proc/{pid}/cwd").startswith(str(folder)):
+        command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+        if bytes(folder) in command or os.readlink(f"/proc/{pid}/cwd").startswith(str(folder)):
             os.kill(pid, signal.SIGKILL)
     except OSError:
         pass

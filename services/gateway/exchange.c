@@ -315,8 +315,8 @@ static void identify(struct exchange *exchange)
         return;
     }
     struct slice token = slice_of(header->data + sizeof scheme - 1, header->size - (sizeof scheme - 1));
-    exchange->wait =
-        principal_find(exchange->context->principals, token, exchange->context->request_ms, on_principal, exchange);
+    principal_find(exchange->context->principals, token, exchange->context->request_ms, &exchange->wait, on_principal,
+                   exchange);
 }
 
 /* ---- the beginning ---- */

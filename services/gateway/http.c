@@ -33,21 +33,25 @@ struct http_peer {
     uint32_t count;
 };
 
+/* ::ffff:0:0/96 holds the IPv4 addresses (RFC 4291 §2.5.5.2). */
+static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
 /* IPv4, in IPv6's clothes or not, is told apart from IPv6 by a prefix that is not routed. */
 static uint64_t peer_key(const struct sockaddr *address)
 {
+    struct sockaddr_in6 six;
+    struct sockaddr_in four;
     uint64_t prefix = 0;
-    uint32_t v4;
-    if (address->sa_family == AF_INET6) {
-        const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-        memcpy(&prefix, v6->s6_addr, sizeof prefix);
-        if (!IN6_IS_ADDR_V4MAPPED(v6))
-            return prefix;
-        memcpy(&v4, v6->s6_addr + 12, sizeof v4);
-        return v4;
+    if (address->sa_family != AF_INET6) {
+        memcpy(&four, address, sizeof four);
+        return four.sin_addr.s_addr;
     }
-    memcpy(&v4, &((const struct sockaddr_in *)(const void *)address)->sin_addr, sizeof v4);
-    return v4;
+    memcpy(&six, address, sizeof six);
+    if (memcmp(six.sin6_addr.s6_addr, mapped, sizeof mapped) == 0)
+        memcpy(&prefix, six.sin6_addr.s6_addr + sizeof mapped, sizeof four.sin_addr);
+    else
+        memcpy(&prefix, six.sin6_addr.s6_addr, sizeof prefix);
+    return prefix;
 }
 
 static struct http_peer **peer_place(struct http_server *server, uint64_t key)
@@ -85,15 +89,18 @@ void http_peer_leave(struct http_server *server, struct http_peer *peer)
 
 static void address_text(const struct sockaddr *address, char *text, socklen_t size)
 {
+    struct sockaddr_in6 six;
+    struct sockaddr_in four;
     if (address->sa_family == AF_INET) {
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)address)->sin_addr, text, size);
+        memcpy(&four, address, sizeof four);
+        inet_ntop(AF_INET, &four.sin_addr, text, size);
         return;
     }
-    const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(v6))
-        inet_ntop(AF_INET, v6->s6_addr + 12, text, size);
+    memcpy(&six, address, sizeof six);
+    if (memcmp(six.sin6_addr.s6_addr, mapped, sizeof mapped) == 0)
+        inet_ntop(AF_INET, six.sin6_addr.s6_addr + sizeof mapped, text, size);
     else
-        inet_ntop(AF_INET6, v6, text, size);
+        inet_ntop(AF_INET6, &six.sin6_addr, text, size);
 }
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address, int size,
@@ -172,12 +179,15 @@ static struct evconnlistener *listen_on(struct http_server *server, const char *
 
 static uint16_t bound_port(struct evconnlistener *listener)
 {
-    struct sockaddr_storage address = { 0 };
+    union {
+        struct sockaddr any;
+        struct sockaddr_in four;
+        struct sockaddr_in6 six;
+    } address = { .six = { 0 } };
     socklen_t size = sizeof address;
-    getsockname(evconnlistener_get_fd(listener), (struct sockaddr *)&address, &size);
-    if (address.ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)(const void *)&address)->sin6_port);
-    return ntohs(((const struct sockaddr_in *)(const void *)&address)->sin_port);
+    if (getsockname(evconnlistener_get_fd(listener), &address.any, &size) != 0)
+        return 0;
+    return ntohs(address.any.sa_family == AF_INET6 ? address.six.sin6_port : address.four.sin_port);
 }
 
 struct http_server *http_open(struct event_base *base, const struct http_options *options, const char **error)
@@ -225,7 +235,7 @@ const char *http_date(struct http_server *server)
 /* The kernel has already greeted those in the queue; closing the listener would reset them. */
 static void accept_queued(struct http_server *server)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = { 0 };
     socklen_t size = sizeof address;
     int fd;
     while ((fd = accept4(evconnlistener_get_fd(server->listener), (struct sockaddr *)&address, &size,

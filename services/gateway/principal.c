@@ -183,18 +183,18 @@ static void ask(struct entry *entry, uint32_t within_ms)
                                   on_reply, entry);
 }
 
-struct principal_wait *principal_find(struct principals *principals, struct slice token, uint32_t within_ms,
-                                      principal_on_result on_result, void *context)
+void principal_find(struct principals *principals, struct slice token, uint32_t within_ms,
+                    struct principal_wait **place, principal_on_result on_result, void *context)
 {
     int64_t now_us = clock_monotonic_us();
     if (token.size > LONGEST_TOKEN) {
         on_result(PRINCIPAL_UNKNOWN, NULL, context);
-        return NULL;
+        return;
     }
     struct entry *entry = entry_of(principals, token, now_us);
     if (!entry->ticket && now_us < entry->until_us) {
         on_result(entry->result, entry->result == PRINCIPAL_KNOWN ? &entry->principal : NULL, context);
-        return NULL;
+        return;
     }
     struct principal_wait *wait = malloc(sizeof *wait);
     if (!wait)
@@ -205,9 +205,9 @@ struct principal_wait *principal_find(struct principals *principals, struct slic
     if (wait->next)
         wait->next->link = &wait->next;
     entry->waits = wait;
+    *place = wait;
     if (!entry->ticket)
         ask(entry, within_ms);
-    return wait;
 }
 
 void principal_forget(struct principal_wait *wait)

@@ -32,10 +32,11 @@ typedef void (*principal_on_result)(enum principal_result result, const struct p
 struct principals *principals_new(struct dispatcher *dispatcher, const struct schema *schema, const char **error);
 void principals_free(struct principals *principals);
 
-/* Finds who is behind a token: on_result is called now where the cache knows, else later. What is returned, when not NULL,
- * takes the question back through principal_forget(). */
-struct principal_wait *principal_find(struct principals *principals, struct slice token, uint32_t within_ms,
-                                      principal_on_result on_result, void *context);
+/* Finds who is behind a token: on_result is called now where the cache knows, and then *wait is not touched, since the
+ * answer may have freed what holds it; else later, and until then *wait takes the question back through
+ * principal_forget(). */
+void principal_find(struct principals *principals, struct slice token, uint32_t within_ms, struct principal_wait **wait,
+                    principal_on_result on_result, void *context);
 void principal_forget(struct principal_wait *wait);
 
 /* Whether it holds the permission (in its subtree). */

@@ -2,7 +2,6 @@
 #include "services/membership/tables.h"
 
 #include "common/call.h"
-#include "common/call.h"
 #include "common/csv.h"
 #include "common/rules.h"
 #include "common/utf8.h"

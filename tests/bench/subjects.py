@@ -23,13 +23,13 @@ SETTINGS = {"CAMPUS_RATE_PRINCIPAL": "0", "CAMPUS_RATE_ADDRESS": "0", "CAMPUS_LO
 
 
 class Cluster(harness.Cluster):
-    """As deploy/cluster makes it for `make run`: fsync on, its own sizes."""
+    """As deploy/cluster makes it for `make run`: fsync on, its own sizes. With room for as many clients of pgbench."""
 
     def __init__(self):
         super().__init__(durable=True)
 
     def start(self):
-        subprocess.run([harness.REPOSITORY / "deploy/cluster", "start", self.folder], check=True)
+        subprocess.run([harness.REPOSITORY / "deploy/cluster", "start", self.folder, "max_connections=400"], check=True)
         return self
 
     def fill(self):

@@ -1,4 +1,5 @@
--- wrk.lua -- reads people at random with a key. Arguments: the key, the ids' first characters, the first and last number.
+-- wrk.lua -- GETs with a key: one path again and again, or, with the numbers of the first and last person, people at random.
+-- Arguments: the key, the path or its beginning, the numbers.
 --
 -- The requests are made before the clock runs, so that the load costs as little as it can. The last line is for the
 -- program that runs this: requests, seconds, microseconds at the median and at 99 %, errors.
@@ -14,17 +15,17 @@ end
 local requests, at = {}, 0
 
 function init(arguments)
-    local key, prefix, first, last = arguments[1], arguments[2], tonumber(arguments[3]), tonumber(arguments[4])
-    math.randomseed(os.time() * 10 + seed)
+    local key, path, first, last = arguments[1], arguments[2], tonumber(arguments[3]), tonumber(arguments[4])
     wrk.headers["Authorization"] = "Bearer " .. key
-    for i = 1, REQUESTS do
-        local digits = string.format("%.0f", math.random(first, last) + 1e14)
-        requests[i] = wrk.format("GET", "/v1/people/" .. prefix .. digits:sub(1, 3) .. "-" .. digits:sub(4))
+    math.randomseed(os.time() * 10 + seed)
+    for i = 1, first and REQUESTS or 1 do
+        local digits = first and string.format("%.0f", 1e14 + math.random(first, last))
+        requests[i] = wrk.format("GET", digits and path .. digits:sub(1, 3) .. "-" .. digits:sub(4) or path)
     end
 end
 
 function request()
-    at = at % REQUESTS + 1
+    at = at % #requests + 1
     return requests[at]
 end
 

@@ -1,0 +1,159 @@
+"""PostgreSQL that is restarted, killed or frozen: 503 for its time, then all is well without a restart of ours, and what was
+acknowledged is there, once."""
+
+import os
+import pathlib
+import signal
+
+import pytest
+
+from harness import Cluster, HarnessError, wait_until
+from load import assert_kept_once, found, key_header, lock_home, person, send, Traffic, wait_blocked
+
+
+@pytest.fixture(scope="module")
+def split(new_campus):
+    return new_campus(split=True, cluster=Cluster(durable=True),
+                      settings={"CAMPUS_STATEMENT_MS": "1000", "CAMPUS_LOCK_MS": "800", "CAMPUS_UNAVAILABLE_MS": "500"})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def homes(split, split_admin):
+    with split.client(split_admin) as client:
+        found(client, "su", "su.learning")
+
+
+def pids(campus):
+    return {name: process.pid for name, process in campus.processes.items()}
+
+
+def postmaster(campus):
+    return int((campus.folder / "data/postmaster.pid").read_text().split()[0])
+
+
+def kill_postmaster(campus):
+    """As the system would, that runs out of memory: the children notice by themselves, some only after their statement."""
+    os.kill(postmaster(campus), signal.SIGKILL)
+
+
+def start_again(campus):
+    """As soon as the last child of the dead postmaster lets go of the shared memory."""
+    def started():
+        try:
+            return campus.cluster.start()
+        except HarnessError:
+            return None
+    wait_until(started, "PostgreSQL starts again", 30, pause=0.1)
+
+
+def crash(campus):
+    campus.cluster.crash()
+
+
+def stop(campus):
+    campus.cluster.stop()
+
+
+@pytest.mark.parametrize("end", [stop, crash, kill_postmaster])
+def test_restarted_under_load(split, split_admin, end):
+    before = pids(split)
+    with Traffic(split, split_admin, writers=3, readers=2) as traffic:
+        traffic.flow(100)
+        end(split)
+        wait_until(lambda: any(outcome.status == 503 for outcome in list(traffic.outcomes)), "somebody is told of it")
+        start_again(split)
+        traffic.flow(300)
+    assert {outcome.status for outcome in traffic.failures()} == {503}, traffic.failures()[:5]
+    for outcome in traffic.failures():
+        assert outcome.answer.code == "unavailable", outcome
+        assert int(outcome.answer.headers["Retry-After"]) > 0
+    assert_kept_once(split, traffic)
+    assert pids(split) == before and all(process.running() for process in split.processes.values())
+
+
+def test_short_outage_is_not_noticed(split, split_admin):
+    """All connections cut, the server there: what was under way is sent again, and nobody is told."""
+    with Traffic(split, split_admin, writers=3, readers=3) as traffic:
+        for _ in range(3):
+            traffic.flow(60)
+            split.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'campus/%'")
+        traffic.flow(60)
+    assert traffic.failures() == []
+    assert_kept_once(split, traffic)
+
+
+class Frozen:
+    """A process of PostgreSQL, stopped for as long as the block lasts."""
+
+    def __init__(self, pid):
+        self.pid = int(pid)
+
+    def __enter__(self):
+        os.kill(self.pid, signal.SIGSTOP)
+        stat = pathlib.Path(f"/proc/{self.pid}/stat")
+        wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "the backend is frozen")
+        return self
+
+    def thaw(self):
+        os.kill(self.pid, signal.SIGCONT)
+
+    def __exit__(self, *_):
+        self.thaw()
+
+
+def test_frozen_backends_of_reads(split, split_admin):
+    """Reads that a backend does not answer go to another connection within their time."""
+    with split.client(split_admin) as client:
+        path = client.post("/v1/people", person()).expect(201).headers["Location"]
+    frozen = [Frozen(pid) for pid, in split.sql("""
+        SELECT DISTINCT ON (client_port, application_name) pid FROM pg_stat_activity
+         WHERE application_name = 'campus/membership/point' ORDER BY client_port, application_name, pid""")]
+    assert frozen
+    with frozen[0]:
+        sent = [send(split, split_admin, "GET", path) for _ in range(16)]
+        assert [one.answer().status for one in sent] == [200] * 16
+    with Traffic(split, split_admin) as traffic:
+        traffic.flow(50)
+    assert traffic.failures() == []
+
+
+def test_frozen_backend_of_a_write(split, split_admin):
+    """It holds its claim and its locks until it is thawed; then its write counts, once."""
+    body = person("su.learning")
+    request = {"json": body, "headers": key_header("frozen")}
+    with lock_home(split, "su.learning") as lock:
+        sent = send(split, split_admin, "POST", "/v1/people", **request)
+        pid = wait_until(lambda: split.value("""SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                                                AND application_name = 'campus/membership/write'"""), "the write waits")
+        with Frozen(pid):
+            lock.release()
+            # The twin of the frozen one waits for its claim and gives up.
+            answer = sent.answer()
+            assert answer.status in (409, 503), answer
+            assert int(answer.headers["Retry-After"]) > 0
+            with split.client(split_admin) as client:
+                client.post("/v1/people", person()).expect(201)
+    with split.client(split_admin) as client:
+        answer = wait_until(lambda: (got := client.post("/v1/people", **request)).status == 201 and got, "it is written")
+    assert split.sql(f"SELECT id FROM membership.person WHERE student_number = '{body['student_number']}'") == \
+        [[answer.json()["id"]]]
+    assert split.value(f"SELECT count(*) FROM membership.fact WHERE subject = '{answer.json()['id']}'") == "1"
+
+
+def test_all_frozen(split, split_admin):
+    """A server that answers nobody: 503 within the deadline, and well when it goes on."""
+    backends = [Frozen(pid) for pid, in split.sql(
+        "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'campus/%'")]
+    main = Frozen(postmaster(split))
+    with main:
+        for backend in backends:
+            backend.__enter__()
+        sent = [send(split, split_admin, "GET", "/v1/people"), send(split, split_admin, "POST", "/v1/people", json=person())]
+        answers = [one.answer() for one in sent]
+        for backend in backends:
+            backend.thaw()
+    for answer in answers:
+        assert answer.status in (503, 504), answer
+    with Traffic(split, split_admin) as traffic:
+        traffic.flow(100)
+    assert_kept_once(split, traffic)
