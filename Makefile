@@ -80,7 +80,15 @@ $(BUILD)/tests/unit/%: tests/unit/%.c tests/unit/cluster.c $(BUILD)/libcampus.a
 	@mkdir -p $(@D)
 	$(quiet)$(CC) $(CFLAGS) $(warnings) $(LDFLAGS) -o $@ $< tests/unit/cluster.c $(BUILD)/libcampus.a -lcmocka -levent_pthreads $(LDLIBS)
 
--include $(objects:.o=.d) $(units:=.d) $(BUILD)/services/main.d
+# A service of the tests: the same embedded files by name, but its own queries instead of the program's.
+$(BUILD)/tests/faults/tally.S: $(BUILD)/schema.binpb tests/faults/tally.sql deploy/embed
+	@mkdir -p $(@D)
+	$(quiet)deploy/embed schema.binpb=$(BUILD)/schema.binpb services/tally/queries.sql=tests/faults/tally.sql >$@
+
+$(BUILD)/tests/faults/tally: tests/faults/tally.c $(BUILD)/tests/faults/tally.S $(BUILD)/libcampus.a
+	$(quiet)$(CC) $(CFLAGS) $(warnings) $(LDFLAGS) -o $@ $< $@.S $(BUILD)/libcampus.a $(LDLIBS)
+
+-include $(objects:.o=.d) $(units:=.d) $(BUILD)/tests/faults/tally.d $(BUILD)/services/main.d
 
 # -- what people type ------------------------------------------------------------------------------------------------
 
@@ -89,7 +97,7 @@ jobs := $(shell nproc 2>/dev/null || echo 2)
 # The same Makefile again, once the packages are there that it asks pkg-config about.
 again = +@$(MAKE) $(if $(V),,-s) --no-print-directory -j$(jobs)
 
-units: $(units)
+units: $(units) $(BUILD)/tests/faults/tally
 
 run: ## serve a campus at http://127.0.0.1:8080 with its data in VAR; Ctrl-C stops it
 	@deploy/deps build run

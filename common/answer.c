@@ -51,9 +51,11 @@ void answer_fingerprint(const char *method, int64_t if_version, const char *cons
                         struct slice body, uint8_t hash[ANSWER_HASH])
 {
     crypto_hash_sha256_state state;
+    uint64_t paths = set_count; /* so that no path can pass for the body's beginning */
     crypto_hash_sha256_init(&state);
     crypto_hash_sha256_update(&state, (const uint8_t *)method, strlen(method) + 1);
     crypto_hash_sha256_update(&state, (const uint8_t *)&if_version, sizeof if_version);
+    crypto_hash_sha256_update(&state, (const uint8_t *)&paths, sizeof paths);
     for (size_t i = 0; i < set_count; i++)
         crypto_hash_sha256_update(&state, (const uint8_t *)set[i], strlen(set[i]) + 1);
     crypto_hash_sha256_update(&state, body.data, body.size);

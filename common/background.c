@@ -50,7 +50,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     struct background *background = context;
     (void)fd, (void)what;
     background->batch = (struct batch){
-        .lane = LANE_IMPORT, /* off the way of calls */
+        .lane = LANE_BACKGROUND,
         .steps = background->steps,
         .step_count = background->job.count,
         .deadline_us = clock_monotonic_us() + DEADLINE_US,

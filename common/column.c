@@ -98,7 +98,7 @@ static bool put_instant(struct buffer *out, const struct field *field, struct sl
 {
     int64_t since_2000 = big_endian(value);
     if (since_2000 != INT64_MIN && since_2000 != INT64_MAX) /* an infinity is no instant: absent */
-        wire_put_varint(out, field->number, (uint64_t)(since_2000 + epoch_2000_us));
+        wire_put_varint(out, field->number, (uint64_t)since_2000 + (uint64_t)epoch_2000_us);
     return true;
 }
 
@@ -236,6 +236,25 @@ const struct column_type *column_type_find(Oid oid)
     return NULL;
 }
 
+/* The infinities have names of their own in SQL. */
+static const char *date_text(struct arena *arena, int64_t days)
+{
+    char text[16];
+    if (days == INT32_MIN || days == INT32_MAX)
+        return days < 0 ? "-infinity" : "infinity";
+    date_format(days + EPOCH_2000_DAYS, text);
+    return arena_strdup(arena, text);
+}
+
+static const char *instant_text(struct arena *arena, int64_t since_2000)
+{
+    struct buffer out = buffer_in(arena);
+    if (since_2000 == INT64_MIN || since_2000 == INT64_MAX)
+        return since_2000 < 0 ? "-infinity" : "infinity";
+    json_instant_format(&out, (int64_t)((uint64_t)since_2000 + (uint64_t)epoch_2000_us));
+    return buffer_cstring(&out);
+}
+
 const char *column_text(struct arena *arena, Oid oid, struct slice value)
 {
     char text[48];
@@ -251,13 +270,9 @@ const char *column_text(struct arena *arena, Oid oid, struct slice value)
         uuid_format(value.data, text);
         return arena_strdup(arena, text);
     case OID_DATE:
-        date_format(big_endian(value) + EPOCH_2000_DAYS, text);
-        return arena_strdup(arena, text);
-    case OID_TIMESTAMPTZ: {
-        struct buffer out = buffer_in(arena);
-        json_instant_format(&out, big_endian(value) + epoch_2000_us);
-        return buffer_cstring(&out);
-    }
+        return date_text(arena, big_endian(value));
+    case OID_TIMESTAMPTZ:
+        return instant_text(arena, big_endian(value));
     default:
         return NULL;
     }

@@ -272,7 +272,7 @@ static void on_answer(struct batch *batch, enum answer answer, void *context)
 
 /* ---- the pump ---- */
 
-/* The ready connection with the fewest in flight that has room and something to take. */
+/* Of the ready connections that have something to take and room for it, the one with the fewest in flight. */
 static struct slot *next_slot(struct lane_state *lane)
 {
     struct slot *best = NULL;

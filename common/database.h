@@ -14,8 +14,16 @@
 struct database;
 struct event_base;
 
-/* Which connections a batch may use. LANE_POINT and LANE_HEAVY are read-only. */
-enum lane { LANE_POINT, LANE_HEAVY, LANE_WRITE, LANE_IMPORT, LANE_COUNT };
+/* Which connections a batch may use. */
+enum lane {
+    LANE_POINT, /* read-only: one row */
+    LANE_HEAVY, /* read-only: lists, counts, exports */
+    LANE_WRITE,
+    LANE_BRIEF, /* writes that wait for no lock and that others wait for: who is behind a key */
+    LANE_IMPORT,
+    LANE_BACKGROUND, /* what a service does by itself: the relay, consumers, sweeps */
+    LANE_COUNT
+};
 
 struct prepared {
     const char *name; /* unique in the database object */
@@ -70,7 +78,7 @@ struct database_options {
     const char *role; /* user= */
     const char *schema; /* search_path: this, then campus */
     struct lane_options lanes[LANE_COUNT];
-    uint32_t statement_ms, lock_ms; /* timeouts; LANE_IMPORT has ten times as long for a statement */
+    uint32_t statement_ms, lock_ms; /* timeouts; imports and the background have ten times as long for a statement */
     uint32_t queue_limit; /* batches that wait in one lane, at most: more are refused as unavailable */
     uint32_t unavailable_ms; /* how long a batch waits for a lane without any connection */
 };

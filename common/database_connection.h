@@ -37,7 +37,7 @@ struct database_connection *database_connection_open(const struct database_conne
 /* What is in flight is answered ANSWER_LOST. NULL is fine. */
 void database_connection_close(struct database_connection *connection);
 
-/* Of a ready connection with fewer batches in flight than the lane's depth. Point reads wait for the flush, to share
+/* Of a ready connection that takes it. Point reads wait for the flush, to share
  * a Sync and a system call; others are sent at once. */
 void database_connection_add(struct database_connection *connection, struct batch *batch);
 void database_connection_flush(struct database_connection *connection);
@@ -46,8 +46,8 @@ void database_connection_sweep(struct database_connection *connection, int64_t n
 
 bool database_connection_ready(const struct database_connection *connection);
 uint32_t database_connection_in_flight(const struct database_connection *connection);
-/* Of a ready one: whether a batch may be added now. A point read waits while others are under way, so that all that
- * have come meanwhile go together. */
+/* Of a ready one: whether a batch may be added now. Point reads wait while enough are under way, and then all that have
+ * come meanwhile go together. */
 bool database_connection_takes(const struct database_connection *connection);
 
 /* Of an error's result; pure. ANSWER_LOST: only a new connection can mend it. */

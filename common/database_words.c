@@ -1,9 +1,10 @@
 /* database_words.c -- who a connection says it is, and what it is allowed. */
 #include "common/database_words.h"
 
-enum { LONG_FACTOR = 10 }; /* an import's statements may take so much longer */
+enum { LONG_FACTOR = 10 }; /* statements of imports and of the background may take so much longer */
 
-const char *const database_lane_names[LANE_COUNT + 1] = { "point", "heavy", "write", "import", "start" };
+const char *const database_lane_names[LANE_COUNT + 1] = { "point",  "heavy",      "write", "brief",
+                                                          "import", "background", "start" };
 
 bool database_reads_only(enum lane lane)
 {
@@ -12,7 +13,7 @@ bool database_reads_only(enum lane lane)
 
 uint32_t database_statement_ms(const struct database_options *options, enum lane lane)
 {
-    return options->statement_ms * (lane == LANE_IMPORT ? LONG_FACTOR : 1);
+    return options->statement_ms * (lane == LANE_IMPORT || lane == LANE_BACKGROUND ? LONG_FACTOR : 1);
 }
 
 /* What stands before dbname is a default that the operator's conninfo may change; what stands behind it is decided here.

@@ -37,7 +37,7 @@ bool parameter_fits(const struct field *field, Oid type)
     for (size_t i = 0; i < sizeof fitting / sizeof *fitting; i++) {
         if (fitting[i].type != field->type || fitting[i].repeated != field->repeated)
             continue;
-        for (size_t j = 0; j < MOST_TYPES; j++)
+        for (size_t j = 0; j < MOST_TYPES && fitting[i].oids[j]; j++)
             if (fitting[i].oids[j] == type)
                 return true;
         return fitting[i].extensions && type >= OID_FIRST_EXTENSION;

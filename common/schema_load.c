@@ -337,6 +337,15 @@ static void refuse_recursion(struct schema_loader *loader, const struct message 
             refuse_recursion(loader, message->fields[i].message, depth + 1);
 }
 
+/* Without proto2 absent and empty were the same; without a package a method had no service. */
+static void refuse_file(struct schema_loader *loader, const SchemaFile *file)
+{
+    if (file->syntax && *file->syntax && strcmp(file->syntax, "proto2") != 0)
+        schema_refuse(loader, arena_printf(loader->arena, "file %s is not proto2", file->name));
+    if (!file->package || !*file->package)
+        schema_refuse(loader, arena_printf(loader->arena, "file %s has no package", file->name));
+}
+
 static void free_set(void *set)
 {
     google__protobuf__file_descriptor_set__free_unpacked(set, NULL);
@@ -348,6 +357,9 @@ static struct schema *load(struct schema_loader *loader, struct slice descriptor
     if (!set)
         schema_refuse(loader, "the descriptor set is broken");
     arena_defer(loader->arena, free_set, set);
+    for (size_t f = 0; f < set->n_file; f++)
+        if (schema_file_counts(set->file[f]))
+            refuse_file(loader, set->file[f]);
     visit_all(loader, set, count_message);
     loader->messages = arena_zalloc(loader->arena, (loader->message_count + 1) * sizeof *loader->messages);
     loader->enums = arena_zalloc(loader->arena, (loader->enum_count + 1) * sizeof *loader->enums);

@@ -14,6 +14,8 @@ static const struct refusal *refusals_of(struct schema_loader *loader, const Cam
     struct refusal *refusals = arena_zalloc(loader->arena, (option->n_refusal + 1) * sizeof *refusals);
     for (size_t i = 0; i < option->n_refusal; i++) {
         const Campus__Refusal *r = option->refusal[i];
+        if (r->status == CAMPUS__STATUS__OK)
+            schema_refuse(loader, arena_printf(loader->arena, "refusal %s has the status OK", r->code));
         refusals[i] = (struct refusal){ .code = r->code,
                                         .status = (enum status)r->status,
                                         .en = r->en,
@@ -68,6 +70,12 @@ static void check_rpc(struct schema_loader *loader, const struct rpc *rpc)
         complaint = "needs both body_type and a field marked body, or neither";
     else if (rpc->verb == HTTP_PATCH && !rpc->if_match)
         complaint = "is a PATCH and needs if_match";
+    else if (rpc->rows && (!rpc->rows->message || !rpc->rows->repeated))
+        complaint = "marks as rows what is no repeated message";
+    else if (rpc->etag && (rpc->etag->type != FIELD_INT64 || rpc->etag->repeated))
+        complaint = "marks as etag what is no int64";
+    else if (rpc->body && (rpc->body->type != FIELD_BYTES || rpc->body->repeated))
+        complaint = "marks as body what is no bytes";
     if (complaint)
         schema_refuse(loader, arena_printf(loader->arena, "method %s %s", rpc->name, complaint));
 }

@@ -21,11 +21,12 @@ void uuid_format(const uint8_t uuid[16], char text[UUID_TEXT])
 void uuid_new(char text[UUID_TEXT])
 {
     uint8_t uuid[16];
-    uint64_t now_ms = (uint64_t)clock_wall_us() / 1000;
+    uint64_t now_us = (uint64_t)clock_wall_us(), now_ms = now_us / 1000, part = now_us % 1000 * 4096 / 1000;
     randombytes_buf(uuid, sizeof uuid);
     for (int i = 0; i < 6; i++)
         uuid[i] = (uint8_t)(now_ms >> (40 - 8 * i));
-    uuid[6] = (uint8_t)(0x70 | (uuid[6] & 0x0f));
+    uuid[6] = (uint8_t)(0x70 | part >> 8);
+    uuid[7] = (uint8_t)part;
     uuid[8] = (uint8_t)(0x80 | (uuid[8] & 0x3f));
     uuid_format(uuid, text);
 }

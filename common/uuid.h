@@ -7,7 +7,7 @@
 enum { UUID_TEXT = 37 }; /* 36 lower-case characters and a NUL */
 
 void uuid_format(const uint8_t uuid[16], char text[UUID_TEXT]);
-/* A fresh one: 48 bits of milliseconds, 74 random bits. */
+/* A fresh one: 48 bits of milliseconds, 12 of their parts (RFC 9562 §6.2, method 3), 62 random bits. */
 void uuid_new(char text[UUID_TEXT]);
 
 #endif

@@ -264,10 +264,11 @@ def _deploy_cluster(action, folder, *settings):
 
 
 class Process:
-    """One `campus serve`, its log beside it."""
+    """One `campus serve`, or another program at `path`, its log beside it."""
 
-    def __init__(self, name, arguments, folder, environment):
+    def __init__(self, name, arguments, folder, environment, path=None):
         self.name = name
+        self.path = path
         self.arguments = arguments
         self.folder = folder
         self.environment = environment
@@ -284,7 +285,7 @@ class Process:
         """Starts it; its log goes on at the end. Does not wait for anything: see Campus.start_process."""
         self.started_at = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
-            self.child = subprocess.Popen(as_user([program(), *self.arguments]), stdin=subprocess.DEVNULL, stdout=log,
+            self.child = subprocess.Popen(as_user([self.path or program(), *self.arguments]), stdin=subprocess.DEVNULL, stdout=log,
                                           stderr=log, cwd=self.folder, env=self.environment, start_new_session=True)
         self.frozen = False
         (self.folder / f"{self.name}.pid").write_text(str(self.child.pid))

@@ -288,7 +288,7 @@ HAVING count(*) >= 5
 
 -- name: check_person_home
 SELECT 'home_unknown' AS refusal
- WHERE 'home' = ANY (:set::text[])
+ WHERE 'home' = ANY (:set::text[]) AND :home::ltree <@ ANY (:scopes::ltree[]) -- of elsewhere nothing is told
    AND NOT EXISTS (SELECT FROM (SELECT path FROM organisation
                                  WHERE path = :home::ltree AND (dissolved_on IS NULL OR dissolved_on > campus.today())
                                    FOR SHARE) AS keeper)

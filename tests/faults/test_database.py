@@ -14,7 +14,8 @@ from load import assert_kept_once, found, key_header, lock_home, person, send, T
 @pytest.fixture(scope="module")
 def split(new_campus):
     return new_campus(split=True, cluster=Cluster(durable=True),
-                      settings={"CAMPUS_STATEMENT_MS": "1000", "CAMPUS_LOCK_MS": "800", "CAMPUS_UNAVAILABLE_MS": "500"})
+                      settings={"CAMPUS_STATEMENT_MS": "2000", "CAMPUS_LOCK_MS": "800", "CAMPUS_UNAVAILABLE_MS": "500",
+                                "CAMPUS_REQUEST_MS": "8000"})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -63,9 +64,9 @@ def test_restarted_under_load(split, split_admin, end):
         wait_until(lambda: any(outcome.status == 503 for outcome in list(traffic.outcomes)), "somebody is told of it")
         start_again(split)
         traffic.flow(300)
-    assert {outcome.status for outcome in traffic.failures()} == {503}, traffic.failures()[:5]
     for outcome in traffic.failures():
-        assert outcome.answer.code == "unavailable", outcome
+        # In progress is what was sent again while the first attempt's connection was only half dead.
+        assert (outcome.status, outcome.answer.code) in ((503, "unavailable"), (409, "request_in_progress")), outcome
         assert int(outcome.answer.headers["Retry-After"]) > 0
     assert_kept_once(split, traffic)
     assert pids(split) == before and all(process.running() for process in split.processes.values())
@@ -105,13 +106,11 @@ def test_frozen_backends_of_reads(split, split_admin):
     """Reads that a backend does not answer go to another connection within their time."""
     with split.client(split_admin) as client:
         path = client.post("/v1/people", person()).expect(201).headers["Location"]
-    frozen = [Frozen(pid) for pid, in split.sql("""
-        SELECT DISTINCT ON (client_port, application_name) pid FROM pg_stat_activity
-         WHERE application_name = 'campus/membership/point' ORDER BY client_port, application_name, pid""")]
-    assert frozen
-    with frozen[0]:
+    lost = sum(log.count('reason="no answer"') for log in split.logs().values())
+    with Frozen(split.value("SELECT min(pid) FROM pg_stat_activity WHERE application_name = 'campus/membership/point'")):
         sent = [send(split, split_admin, "GET", path) for _ in range(16)]
         assert [one.answer().status for one in sent] == [200] * 16
+    assert sum(log.count('reason="no answer"') for log in split.logs().values()) == lost + 1
     with Traffic(split, split_admin) as traffic:
         traffic.flow(50)
     assert traffic.failures() == []

@@ -133,7 +133,7 @@ static char *metrics(void)
 /* Ready is a lane with one connection; who looks at their number waits for all. */
 static bool all_connected(void)
 {
-    static const char *const names[] = { "point", "heavy", "write", "import" };
+    static const char *const names[LANE_COUNT] = { "point", "heavy", "write", "brief", "import", "background" };
     char *text = metrics(), line[120];
     bool all = true;
     for (int lane = 0; lane < LANE_COUNT; lane++) {
@@ -175,7 +175,12 @@ static int set_up(void **state)
         .conninfo = cluster_conninfo(cluster),
         .role = "unit",
         .schema = "unit",
-        .lanes = { { 2, 64 }, { 1, 2 }, { 2, 2 }, { 1, 1 } },
+        .lanes = { [LANE_POINT] = { 2, 64 },
+                   [LANE_HEAVY] = { 1, 2 },
+                   [LANE_WRITE] = { 2, 2 },
+                   [LANE_BRIEF] = { 1, 1 },
+                   [LANE_IMPORT] = { 1, 1 },
+                   [LANE_BACKGROUND] = { 1, 1 } },
         .statement_ms = 5000,
         .lock_ms = 1000,
         .queue_limit = 1000,
