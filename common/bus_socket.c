@@ -45,13 +45,18 @@ static const struct {
     { ZMQ_TCP_MAXRT, 10000 },
 };
 
-static void kick_after(struct bus_socket *socket, int ms)
+/* At the end of this loop turn, behind all that it has brought. */
+static void kick(struct bus_socket *socket)
 {
-    /* A timer, not event_active(): that starves either ZeroMQ or all other events, depending on priority. */
+    if (!socket->kicked)
+        event_active(socket->kick, EV_TIMEOUT, 0);
+    socket->kicked = true;
+}
+
+/* A timer, where the pump itself asks: event_active() would have it run again and again before any other event. */
+static void pump_after(struct bus_socket *socket, int ms)
+{
     struct timeval delay = { .tv_usec = ms * 1000 };
-    if (socket->kicked)
-        return;
-    socket->kicked = ms == 0;
     evtimer_add(socket->kick, &delay);
 }
 
@@ -126,9 +131,9 @@ static void pump(evutil_socket_t fd, short what, void *context)
         received++;
     socket->pumping = false;
     if (received == PUMP_BUDGET)
-        kick_after(socket, 0);
+        pump_after(socket, 0);
     else if (unsent)
-        kick_after(socket, RETRY_MS);
+        pump_after(socket, RETRY_MS);
 }
 
 static int set_options(struct bus_socket *socket)
@@ -168,7 +173,7 @@ static int attach(struct bus_socket *socket, struct event_base *base)
         abort();
     event_add(socket->readable, NULL);
     event_add(socket->housekeeping, &housekeeping);
-    kick_after(socket, 0);
+    kick(socket);
     return 0;
 }
 
@@ -231,7 +236,7 @@ enum bus_sent bus_socket_send(struct bus_socket *socket, const struct peer *to, 
     assert((socket->options.kind == BUS_ROUTER) == (to != NULL));
     /* Even a send that fails may have taken the wake-up of what came in. */
     if (!socket->pumping)
-        kick_after(socket, 0);
+        kick(socket);
     int failed = to ? send_frame(socket->zmq, slice_of(to->id, to->size), ZMQ_SNDMORE) : 0;
     if (!failed)
         failed = send_frame(socket->zmq, envelope, ZMQ_SNDMORE);
@@ -247,6 +252,6 @@ bool bus_socket_writable(struct bus_socket *socket)
     int events = 0;
     size_t size = sizeof events;
     if (!socket->pumping)
-        kick_after(socket, 0); /* asking, too, may take the wake-up */
+        kick(socket); /* asking, too, may take the wake-up */
     return zmq_getsockopt(socket->zmq, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLOUT);
 }

@@ -285,8 +285,9 @@ class Process:
         """Starts it; its log goes on at the end. Does not wait for anything: see Campus.start_process."""
         self.started_at = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
-            self.child = subprocess.Popen(as_user([self.path or program(), *self.arguments]), stdin=subprocess.DEVNULL, stdout=log,
-                                          stderr=log, cwd=self.folder, env=self.environment, start_new_session=True)
+            command = as_user([self.path or program(), *self.arguments])
+            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                                          env=self.environment, start_new_session=True)
         self.frozen = False
         (self.folder / f"{self.name}.pid").write_text(str(self.child.pid))
         return self

@@ -169,21 +169,20 @@ class Traffic:
         self.outcomes = []
         self.strays = []
         self.acknowledged = {}  # student number: id
+        self.known = []  # the same as pairs, in their order
         self.given_up = set()  # sent, but not acknowledged when the traffic ended
         self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=work, args=(n,), daemon=True)
-                        for work, count in ((self._write, writers), (self._read, readers)) for n in range(count)]
+        self.crew = [(work, n) for work, count in ((self._write, writers), (self._read, readers)) for n in range(count)]
+        self.clients = []
 
     def __enter__(self):
-        for thread in self.threads:
-            thread.start()
+        self.clients = [Sent(lambda work=work, n=n: work(n)) for work, n in self.crew]
         return self
 
     def __exit__(self, *_):
         self.stopping.set()
-        for thread in self.threads:
-            thread.join(60)
-            assert not thread.is_alive(), "a client waits for ever"
+        for client in self.clients:
+            client.answer(60)
 
     def well(self):
         """How many requests have succeeded so far."""
@@ -232,6 +231,7 @@ class Traffic:
                 if told["student_number"] != body["student_number"] or told["name"] != body["name"]:
                     self.strays.append((body, answer))
                 self.acknowledged[body["student_number"]] = told["id"]
+                self.known.append((body["student_number"], told["id"]))
                 return True
             if self.stopping.wait(0.02):
                 return False
@@ -241,12 +241,13 @@ class Traffic:
             for n in itertools.count():
                 if self.stopping.is_set():
                     return
-                known = list(self.acknowledged.items())[-50:]
+                known = self.known[-50:]
                 if not known:
                     self.stopping.wait(0.005)
                     continue
                 student_number, id = known[n % len(known)]
-                answer = self._ask(client, "read", f"{self.prefix}-r{number}-{n}", method="GET", path=f"/v1/people/{id}")
+                name = f"{self.prefix}-r{number}-{n}"
+                answer = self._ask(client, "read", name, method="GET", path=f"/v1/people/{id}")
                 if answer and (answer.json()["id"], answer.json()["student_number"]) != (id, student_number):
                     self.strays.append((id, answer))
                 if not answer:
@@ -266,7 +267,8 @@ def assert_kept_once(campus, traffic):
 
 
 def assert_one_fact_each(campus, ids):
-    facts = dict(campus.sql("SELECT subject, count(*) FROM membership.fact WHERE type = 'person.created' GROUP BY subject"))
+    facts = dict(campus.sql("""SELECT subject, count(*) FROM membership.fact
+                                WHERE type = 'person.created' GROUP BY subject"""))
     for id in ids:
         assert facts.get(id) == "1", f"{id} has {facts.get(id, 0)} facts person.created"
 

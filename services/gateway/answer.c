@@ -1,6 +1,7 @@
 /* answer.c -- from a reply or a problem to an HTTP response with its headers. */
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/uuid.h"
 #include "common/wire.h"
 #include "services/gateway/exchange_state.h"
 #include "services/gateway/problem.h"
@@ -182,8 +183,10 @@ void exchange_refuse(const char *code, struct arena *arena, struct slice *type, 
     struct exchange_context *shared = context;
     struct problem problem = { 0 };
     struct buffer out = buffer_in(arena);
+    char request_id[UUID_TEXT];
+    uuid_new(request_id);
     problem_set(&problem, code);
-    problem_write(&out, &problem, NULL, NULL, "en");
+    problem_write(&out, &problem, NULL, request_id, "en");
     *type = slice_text(PROBLEM_TYPE);
     *body = buffer_slice(&out);
     shared->counts[shared->schema->rpc_count].classes[status_http(problem.status) / 100]++;

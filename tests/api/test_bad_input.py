@@ -356,12 +356,10 @@ def test_tokens_of_another_query(client):
     client.get("/v1/people", query={"home": top, "page_size": 2, "page_token": token}).expect(200)
     client.get("/v1/people", query={**query, "page_token": token, "count": "exact"}).expect(200)
     others = [("/v1/people", {}), ("/v1/people", {"home": f"{top}.learning"}), ("/v1/people", {"home": top, "grade": 2024}),
-              ("/v1/people", {"home": top, "sort": "name"}), ("/v1/people", {"home": top, "sort": "id"}),
+              ("/v1/people", {"home": top, "sort": "name"}),
               ("/v1/people", {"home": top, "q": "李"}), ("/v1/people", {"home": top, "status": "active"}),
               ("/v1/organisations", {}), ("/v1/memberships", {}), ("/v1/keys", {})]
     for path, other in others:
-        if other == {"home": top, "sort": "id"}:
-            continue  # says what is so without it: either answer is right
         answer = client.get(path, query={**other, "page_token": token})
         check_problem(answer, 400, "bad_page_token", {"page_token": "bad_page_token"})
 
@@ -402,7 +400,6 @@ def test_media_types_of_others(client):
 
 
 def test_no_media_type(client):
-    client.connection = None
     answer = client.request("POST", "/v1/people", raw=b"{}", headers={"Content-Type": None})
     check_problem(answer, 415, "unsupported_media_type")
 
@@ -420,8 +417,6 @@ def test_large_bodies(client):
     admitted = b'{"x":"%s"}' % (b"a" * (65536 - 8))
     assert len(admitted) == 65536
     check_problem(post_raw(client, "/v1/people", admitted), 422, "invalid", {"/x": "unknown_field"})
-    with pytest.raises(AssertionError):
-        check_problem(post_raw(client, "/v1/people", admitted + b" "), 422)
     post_raw(client, "/v1/people", admitted + b" ").expect(413, "too_large")
     client.close()
     post_raw(client, "/v1/people:import", b"a" * (1 << 20), type="text/csv").expect(422, "no_student_number_column")
@@ -509,7 +504,11 @@ def test_bad_idempotency_keys(client, home, key):
     else:
         answer.expect(400, "bad_request")  # not even a header
         client.close()
-    client.post("/v1/people", asked, headers={"Idempotency-Key": "!" * 255}).expect(201) if key == "" else None
+
+
+def test_longest_idempotency_key(client, home):
+    asked = {"student_number": new_number(), "name": "a", "home": home}
+    client.post("/v1/people", asked, headers={"Idempotency-Key": "!" * 255}).expect(201)
 
 
 def test_idempotency_key_of_another_request(client, home):

@@ -2,10 +2,12 @@
 
 import csv
 import io
+import threading
 
 import pytest
 
 from api.given import UUID, check_problem, committee, new_key, new_label, new_number, organisation, person
+from harness import wait_until
 
 IMPORT = "/v1/people:import"
 
@@ -32,6 +34,12 @@ def found(client, number):
     """The person with a student number, or None."""
     people = client.get("/v1/people", query={"q": number}).expect(200).json().get("people", [])
     return next((one for one in people if one["student_number"] == number), None)
+
+
+@pytest.fixture(scope="module")
+def campus(new_campus):
+    """With patience for locks, so that a test may hold one while the machine is busy."""
+    return new_campus(settings={"CAMPUS_LOCK_MS": "20000"})
 
 
 @pytest.fixture(scope="module")
@@ -252,6 +260,25 @@ def test_too_large(client):
     send(client, aside + b"a" * (8388608 - len(aside))).expect(200)
     send(client, aside + b"a" * (8388609 - len(aside))).expect(413, "too_large")
     client.close()
+
+
+def test_student_number_taken_meanwhile(campus, client, home):
+    """By a request that commits while the import waits for it: all of the file is taken back, and may be sent again."""
+    number, before = new_number(), new_number()
+    text = f"学号,姓名,学院\n{before},甲,{home}\n{number},乙,{home}\n"
+    answers = []
+    with campus.cluster.session() as other:
+        other.sql(f"""BEGIN; INSERT INTO membership.person (id, student_number, name, home)
+                      VALUES (campus.new_id(), '{number}', '丙', '{home}')""")
+        sender = threading.Thread(target=lambda: answers.append(send(client, text)))
+        sender.start()
+        wait_until(lambda: campus.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "1",
+                   "the import waiting", pause=0.005)
+        other.sql("COMMIT")
+        sender.join()
+    check_problem(answers[0], 409, "student_number_taken")
+    assert found(client, before) is None
+    assert [row["outcome"] for row in imported(client, text)["rows"]] == ["created", "updated"]
 
 
 # -- scopes ------------------------------------------------------------------------------------------------------------

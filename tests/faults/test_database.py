@@ -14,7 +14,7 @@ from load import assert_kept_once, found, key_header, lock_home, person, send, T
 @pytest.fixture(scope="module")
 def split(new_campus):
     return new_campus(split=True, cluster=Cluster(durable=True),
-                      settings={"CAMPUS_STATEMENT_MS": "2000", "CAMPUS_LOCK_MS": "800", "CAMPUS_UNAVAILABLE_MS": "500",
+                      settings={"CAMPUS_STATEMENT_MS": "2000", "CAMPUS_LOCK_MS": "800", "CAMPUS_UNAVAILABLE_MS": "3000",
                                 "CAMPUS_REQUEST_MS": "8000"})
 
 

@@ -2,6 +2,8 @@
 point has applied each once."""
 
 import contextlib
+import os
+import pwd
 import random
 import shutil
 import threading
@@ -47,8 +49,9 @@ def tally(split):
     """Makes a process of tally.c, which starts where the facts begin."""
     split.sql(EQUIP)
     # Who may be whom stands in a file that PostgreSQL reads anew when it is told to.
+    users = {"postgres", pwd.getpwuid(os.geteuid()).pw_name}
     with (split.folder / "data/pg_ident.conf").open("a") as file:
-        file.writelines(f"campus {user} campus_tally\n" for user in ("postgres", harness.pwd.getpwuid(harness.os.geteuid())[0]))
+        file.writelines(f"campus {user} campus_tally\n" for user in sorted(users))
     split.sql("SELECT pg_reload_conf()")
 
     def may_enter():

@@ -163,7 +163,8 @@ def test_clients_that_go_away(split, split_admin):
             with socket.create_connection(("127.0.0.1", split.port), 5) as wire:
                 wire.sendall(data)
     with Traffic(split, split_admin) as traffic:
-        leavers = [threading.Thread(target=leave, args=(data,)) for data in (head[:40], head, head + body, read, read * 20)]
+        leavers = [threading.Thread(target=leave, args=(data,))
+                   for data in (head[:40], head, head + body, read, read * 20)]
         for leaver in leavers:
             leaver.start()
         for leaver in leavers:
@@ -184,8 +185,8 @@ def test_client_goes_away_while_its_write_waits(split, split_admin):
     body = person("su.learning")
     key = body["student_number"]
     sent = json.dumps(body).encode()
-    head = (f"POST /v1/people HTTP/1.1\r\nHost: campus\r\nAuthorization: Bearer {split_admin}\r\nIdempotency-Key: {key}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(sent)}\r\n\r\n").encode()
+    head = (f"POST /v1/people HTTP/1.1\r\nHost: campus\r\nAuthorization: Bearer {split_admin}\r\n"
+            f"Idempotency-Key: {key}\r\nContent-Type: application/json\r\nContent-Length: {len(sent)}\r\n\r\n").encode()
     with lock_home(split, "su.learning") as lock:
         with socket.create_connection(("127.0.0.1", split.port), 5) as wire:
             wire.sendall(head + sent)

@@ -35,6 +35,11 @@ static inline struct slice contract_read(struct arena *arena, const char *path)
     return buffer_slice(&content);
 }
 
+static inline const char *contract_text(struct arena *arena, const char *path)
+{
+    return arena_text(arena, contract_read(arena, path));
+}
+
 static inline void contract_write(const char *path, const char *text)
 {
     FILE *file = fopen(path, "w");
