@@ -210,22 +210,63 @@ static bool put_array(struct buffer *out, const struct field *field, struct slic
     return true;
 }
 
+/* ---- as SQL's text; the infinities have names of their own there ---- */
+
+static const char *text_text(struct arena *arena, struct slice value)
+{
+    return arena_text(arena, value);
+}
+
+static const char *integer_text(struct arena *arena, struct slice value)
+{
+    return arena_printf(arena, "%lld", (long long)big_endian(value));
+}
+
+static const char *uuid_text(struct arena *arena, struct slice value)
+{
+    char text[UUID_TEXT];
+    if (value.size != 16)
+        return NULL;
+    uuid_format(value.data, text);
+    return arena_strdup(arena, text);
+}
+
+static const char *date_text(struct arena *arena, struct slice value)
+{
+    char text[16];
+    int64_t days = big_endian(value);
+    if (days == INT32_MIN || days == INT32_MAX)
+        return days < 0 ? "-infinity" : "infinity";
+    date_format(days + EPOCH_2000_DAYS, text);
+    return arena_strdup(arena, text);
+}
+
+static const char *instant_text(struct arena *arena, struct slice value)
+{
+    struct buffer out = buffer_in(arena);
+    int64_t since_2000 = big_endian(value);
+    if (since_2000 == INT64_MIN || since_2000 == INT64_MAX)
+        return since_2000 < 0 ? "-infinity" : "infinity";
+    json_instant_format(&out, (int64_t)((uint64_t)since_2000 + (uint64_t)epoch_2000_us));
+    return buffer_cstring(&out);
+}
+
 static const struct column_type types[] = {
-    { OID_BOOL, "bool", 0, fits_bool, put_bool },
-    { OID_BYTEA, "bytea", 0, fits_bytes, put_bytes },
-    { OID_INT8, "int8", 0, fits_integer, put_integer },
-    { OID_INT2, "int2", 0, fits_integer, put_integer },
-    { OID_INT4, "int4", 0, fits_integer, put_integer },
-    { OID_TEXT, "text", 0, fits_text, put_text },
-    { OID_VARCHAR, "varchar", 0, fits_text, put_text },
-    { OID_FLOAT8, "float8", 0, fits_double, put_double },
-    { OID_DATE, "date", 0, fits_string, put_date },
-    { OID_TIMESTAMPTZ, "timestamptz", 0, fits_instant, put_instant },
-    { OID_UUID, "uuid", 0, fits_string, put_uuid },
-    { OID_JSONB, "jsonb", 0, fits_json, put_jsonb },
-    { OID_TEXT_ARRAY, "text[]", OID_TEXT, fits_texts, put_array },
-    { OID_INT8_ARRAY, "int8[]", OID_INT8, fits_integers, put_array },
-    { OID_UUID_ARRAY, "uuid[]", OID_UUID, fits_strings, put_array },
+    { OID_BOOL, "bool", fits_bool, put_bool, NULL },
+    { OID_BYTEA, "bytea", fits_bytes, put_bytes, NULL },
+    { OID_INT8, "int8", fits_integer, put_integer, integer_text },
+    { OID_INT2, "int2", fits_integer, put_integer, integer_text },
+    { OID_INT4, "int4", fits_integer, put_integer, integer_text },
+    { OID_TEXT, "text", fits_text, put_text, text_text },
+    { OID_VARCHAR, "varchar", fits_text, put_text, text_text },
+    { OID_FLOAT8, "float8", fits_double, put_double, NULL },
+    { OID_DATE, "date", fits_string, put_date, date_text },
+    { OID_TIMESTAMPTZ, "timestamptz", fits_instant, put_instant, instant_text },
+    { OID_UUID, "uuid", fits_string, put_uuid, uuid_text },
+    { OID_JSONB, "jsonb", fits_json, put_jsonb, NULL },
+    { OID_TEXT_ARRAY, "text[]", fits_texts, put_array, NULL },
+    { OID_INT8_ARRAY, "int8[]", fits_integers, put_array, NULL },
+    { OID_UUID_ARRAY, "uuid[]", fits_strings, put_array, NULL },
 };
 
 const struct column_type *column_type_find(Oid oid)
@@ -236,44 +277,8 @@ const struct column_type *column_type_find(Oid oid)
     return NULL;
 }
 
-/* The infinities have names of their own in SQL. */
-static const char *date_text(struct arena *arena, int64_t days)
-{
-    char text[16];
-    if (days == INT32_MIN || days == INT32_MAX)
-        return days < 0 ? "-infinity" : "infinity";
-    date_format(days + EPOCH_2000_DAYS, text);
-    return arena_strdup(arena, text);
-}
-
-static const char *instant_text(struct arena *arena, int64_t since_2000)
-{
-    struct buffer out = buffer_in(arena);
-    if (since_2000 == INT64_MIN || since_2000 == INT64_MAX)
-        return since_2000 < 0 ? "-infinity" : "infinity";
-    json_instant_format(&out, (int64_t)((uint64_t)since_2000 + (uint64_t)epoch_2000_us));
-    return buffer_cstring(&out);
-}
-
 const char *column_text(struct arena *arena, Oid oid, struct slice value)
 {
-    char text[48];
-    switch (oid) {
-    case OID_TEXT:
-    case OID_VARCHAR:
-        return arena_text(arena, value);
-    case OID_INT2:
-    case OID_INT4:
-    case OID_INT8:
-        return arena_printf(arena, "%lld", (long long)big_endian(value));
-    case OID_UUID:
-        uuid_format(value.data, text);
-        return arena_strdup(arena, text);
-    case OID_DATE:
-        return date_text(arena, big_endian(value));
-    case OID_TIMESTAMPTZ:
-        return instant_text(arena, big_endian(value));
-    default:
-        return NULL;
-    }
+    const struct column_type *type = column_type_find(oid);
+    return type && type->text ? type->text(arena, value) : NULL;
 }

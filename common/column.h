@@ -11,10 +11,11 @@
 struct column_type {
     Oid oid;
     const char *sql; /* its name in SQL, to give stored rows their types again */
-    Oid element; /* of an array */
     bool (*fits)(const struct field *field);
     /* Adds the value; false where it cannot be said in this field (an enum's unknown name, a broken array). */
     bool (*put)(struct buffer *out, const struct field *field, struct slice value);
+    /* SQL's text of the value; NULL for a type by which no list can be ordered. */
+    const char *(*text)(struct arena *arena, struct slice value);
 };
 
 /* NULL for a type that has no mapping: cast it in the statement. */

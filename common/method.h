@@ -11,7 +11,7 @@
  *   :set        text[]: the paths that a merge patch names
  *   :if_version the version that If-Match names, or NULL
  *   :page_limit of a list: one more than the page size, to tell whether there is a next page
- *   :after_<column>  of a list: that column of the row before this page; NULL on the first
+ *   :after_<column>  of a list: that column, never NULL, of the row before this page; NULL on the first
  *   :request_id the request's id
  *   or what .check adds.
  *

@@ -42,6 +42,10 @@ static bool source_of_after(struct plans *plans, const struct plan *plan, struct
     if (column < 0 || ending->after_count == MOST_KEYS)
         return plans_complain(plans, "method %s: statement %s has no column for :%s", plan->rpc->name, prepared->name,
                               name);
+    const struct column_type *type = column_type_find(prepared->column_types[column]);
+    if (!type || !type->text)
+        return plans_complain(plans, "method %s: no page can begin behind column %s of statement %s", plan->rpc->name,
+                              prepared->column_names[column], prepared->name);
     ending->after_columns[ending->after_count] = column;
     *source = (struct source){ .kind = SOURCE_AFTER, .after = ending->after_count++ };
     return true;
