@@ -34,6 +34,7 @@ embedded  := $(sort $(wildcard common/schema/*.sql services/*/queries.sql servic
 generated := $(structs:%=$(BUILD)/%.pb-c.o) $(BUILD)/embedded.o $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
 objects   := $(sources:%.c=$(BUILD)/%.o)
 units     := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+fixtures  := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 
 all: $(BUILD)/campus
 
@@ -43,7 +44,7 @@ $(BUILD)/campus: $(BUILD)/services/main.o $(BUILD)/libcampus.a
 $(BUILD)/libcampus.a: $(objects) $(generated)
 	$(quiet)rm -f $@ && ar rcs $@ $^
 
-$(objects) $(BUILD)/services/main.o: $(BUILD)/%.o: %.c | $(structs:%=$(BUILD)/%.pb-c.h) $(BUILD)/llhttp/llhttp.h
+$(objects) $(BUILD)/services/main.o $(fixtures): $(BUILD)/%.o: %.c | $(structs:%=$(BUILD)/%.pb-c.h) $(BUILD)/llhttp/llhttp.h
 	@mkdir -p $(@D)
 	$(quiet)$(CC) $(CFLAGS) $(warnings) -c -o $@ $<
 
@@ -76,9 +77,12 @@ $(BUILD)/embedded.S: $(BUILD)/schema.binpb $(embedded) deploy/embed
 $(BUILD)/embedded.o: $(BUILD)/embedded.S
 	$(quiet)$(CC) -c -o $@ $<
 
-$(BUILD)/tests/unit/%: tests/unit/%.c tests/unit/cluster.c $(BUILD)/libcampus.a
-	@mkdir -p $(@D)
-	$(quiet)$(CC) $(CFLAGS) $(warnings) $(LDFLAGS) -o $@ $< tests/unit/cluster.c $(BUILD)/libcampus.a -lcmocka -levent_pthreads $(LDLIBS)
+# A unit test is one file; what several need is a fixture, of which each takes what it calls.
+$(BUILD)/tests/unit/libfixtures.a: $(fixtures)
+	$(quiet)rm -f $@ && ar rcs $@ $^
+
+$(units): $(BUILD)/%: %.c $(BUILD)/tests/unit/libfixtures.a $(BUILD)/libcampus.a
+	$(quiet)$(CC) $(CFLAGS) $(warnings) $(LDFLAGS) -o $@ $< $(@D)/libfixtures.a $(BUILD)/libcampus.a -lcmocka -levent_pthreads $(LDLIBS)
 
 # A service of the tests: the same embedded files by name, but its own queries instead of the program's.
 $(BUILD)/tests/faults/tally.S: $(BUILD)/schema.binpb tests/faults/tally.sql deploy/embed
@@ -88,7 +92,7 @@ $(BUILD)/tests/faults/tally.S: $(BUILD)/schema.binpb tests/faults/tally.sql depl
 $(BUILD)/tests/faults/tally: tests/faults/tally.c $(BUILD)/tests/faults/tally.S $(BUILD)/libcampus.a
 	$(quiet)$(CC) $(CFLAGS) $(warnings) $(LDFLAGS) -o $@ $< $@.S $(BUILD)/libcampus.a $(LDLIBS)
 
--include $(objects:.o=.d) $(units:=.d) $(BUILD)/tests/faults/tally.d $(BUILD)/services/main.d
+-include $(objects:.o=.d) $(units:=.d) $(fixtures:.o=.d) $(BUILD)/tests/faults/tally.d $(BUILD)/services/main.d
 
 # -- what people type ------------------------------------------------------------------------------------------------
 
@@ -138,9 +142,9 @@ fuzz: ## every fuzzer of tests/fuzz for FUZZ_SECONDS, from its corpus
 .PHONY: fuzzers
 fuzzers: $(fuzzers:%=$(BUILD)/tests/fuzz/fuzz_%)
 
-$(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/libcampus.a
+$(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/tests/unit/sample_message.o $(BUILD)/libcampus.a
 	@mkdir -p $(@D)
-	$(quiet)$(CC) $(CFLAGS) $(warnings) -o $@ $< $(BUILD)/libcampus.a -fsanitize=fuzzer,address,undefined $(LDLIBS)
+	$(quiet)$(CC) $(CFLAGS) $(warnings) -o $@ $< $(BUILD)/tests/unit/sample_message.o $(BUILD)/libcampus.a -fsanitize=fuzzer,address,undefined $(LDLIBS)
 
 bench: ## measure: what DESIGN says that it holds, beside pgbench and Fastify
 	@deploy/deps build run bench

@@ -5,7 +5,7 @@
 #include "common/json.h"
 #include "common/rules.h"
 
-#include "tests/unit/sample_schema.h"
+#include "tests/unit/sample_message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

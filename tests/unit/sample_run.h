@@ -80,7 +80,7 @@ static inline int set_up(void **state)
     (void)state;
     arena = arena_new();
     /* No TRUNCATE: connections of the test before may still be preparing. */
-    sql("DELETE FROM thing; DELETE FROM answer; DELETE FROM fact; UPDATE clock SET shift = '0'");
+    sql("DELETE FROM thing; DELETE FROM part; DELETE FROM answer; DELETE FROM fact; UPDATE clock SET shift = '0'");
     base = event_base_new();
     database = database_open(base, &options, plans.prepared, plans.prepared_count);
     return 0;

@@ -62,7 +62,7 @@ static const struct method sample_methods[] = {
     { "GetThing", .query = "get_thing" },
     { "ListThings", .query = "list_things_by_{sort}", .search = "search_things", .count = "count_things",
       .lane = LANE_HEAVY },
-    { "ListParts", .query = "list_parts" },
+    { "ListParts", .query = "target_whole, list_parts" },
     { "CreateThing", .check = sample_add_label, .query = "target_place, lock_things, create_thing", .adds = "label",
       .finish = sample_add_note },
     { "PatchThing", .query = "target_thing, patch_thing", .queue_by = "id" },

@@ -1,31 +1,10 @@
 /* test_arena.c -- memory that goes away together. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/arena_fixture.h"
 
 #include "common/arena.h"
 
 #include <stdalign.h>
 #include <stdlib.h>
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static void test_allocations_are_aligned_and_apart(void **state)
 {
@@ -164,8 +143,6 @@ static void test_nothing_to_free(void **state)
     (void)state;
     arena_free(NULL);
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

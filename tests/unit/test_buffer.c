@@ -1,28 +1,7 @@
 /* test_buffer.c -- bytes that grow at the end. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/arena_fixture.h"
 
 #include "common/buffer.h"
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static void test_parts_stand_one_behind_another(void **state)
 {
@@ -90,8 +69,6 @@ static void test_reserved_room_may_be_written(void **state)
     buffer_reserve(&buffer, 0);
     assert_true(slice_is(buffer_slice(&buffer), "ab"));
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

@@ -1,31 +1,8 @@
 /* test_bus.c -- dispatcher and workers in threads: credit, limits, deadlines, joining and leaving. */
 #include "tests/unit/bus_fixture.h"
 
-struct world {
-    void *zmq;
-    char folder[32], ipc[64];
-};
-
-static int set_up(void **state)
-{
-    struct world *world = calloc(1, sizeof *world);
-    world->zmq = zmq_ctx_new();
-    strcpy(world->folder, "/tmp/campus-bus-XXXXXX");
-    assert_non_null(mkdtemp(world->folder));
-    snprintf(world->ipc, sizeof world->ipc, "ipc://%s/bus", world->folder);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-    zmq_ctx_term(world->zmq);
-    unlink(world->ipc + strlen("ipc://"));
-    rmdir(world->folder);
-    free(world);
-    return 0;
-}
+#include <stdio.h>
+#include <stdlib.h>
 
 static void one_request_travels(void *zmq, const char *endpoint)
 {
@@ -52,23 +29,23 @@ static void one_request_travels(void *zmq, const char *endpoint)
 
 static void test_inproc(void **state)
 {
-    struct world *world = *state;
-    one_request_travels(world->zmq, "inproc://bus");
+    struct bus_place *place = *state;
+    one_request_travels(place->zmq, "inproc://bus");
 }
 
 static void test_ipc(void **state)
 {
-    struct world *world = *state;
-    one_request_travels(world->zmq, world->ipc);
+    struct bus_place *place = *state;
+    one_request_travels(place->zmq, place->ipc);
 }
 
 static void test_worker_before_gateway(void **state)
 {
-    struct world *world = *state;
-    struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = "inproc://bus", .credits = 4 };
+    struct bus_place *place = *state;
+    struct fixture_worker worker = { .zmq = place->zmq, .name = "one", .endpoint = "inproc://bus", .credits = 4 };
     fixture_worker_start(&worker);
     struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus" });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus" });
     fixture_await_workers(&gateway, 1);
     fixture_worker_stop(&worker);
     fixture_gateway_close(&gateway);
@@ -108,22 +85,22 @@ static void many_requests(void *zmq, const char *endpoint)
 
 static void test_many_inproc(void **state)
 {
-    struct world *world = *state;
-    many_requests(world->zmq, "inproc://bus");
+    struct bus_place *place = *state;
+    many_requests(place->zmq, "inproc://bus");
 }
 
 static void test_many_ipc(void **state)
 {
-    struct world *world = *state;
-    many_requests(world->zmq, world->ipc);
+    struct bus_place *place = *state;
+    many_requests(place->zmq, place->ipc);
 }
 
 static void test_credits(void **state)
 {
-    struct world *world = *state;
-    struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = world->ipc, .credits = 3 };
+    struct bus_place *place = *state;
+    struct fixture_worker worker = { .zmq = place->zmq, .name = "one", .endpoint = place->ipc, .credits = 3 };
     struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = world->ipc });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc });
     struct fixture_request requests[10];
     fixture_worker_start(&worker);
     fixture_await_workers(&gateway, 1);
@@ -140,9 +117,9 @@ static void test_credits(void **state)
 
 static void test_queue_limits(void **state)
 {
-    struct world *world = *state;
+    struct bus_place *place = *state;
     struct fixture_gateway gateway = fixture_gateway_open(
-        world->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .queue_limit = 2, .queue_ms = 50 });
+        place->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .queue_limit = 2, .queue_ms = 50 });
     struct fixture_request waits[2], refused;
     fixture_send(&gateway, &waits[0], "x");
     fixture_send(&gateway, &waits[1], "x");
@@ -161,10 +138,10 @@ static void test_queue_limits(void **state)
 
 static void test_deadline(void **state)
 {
-    struct world *world = *state;
-    struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = world->ipc, .credits = 1 };
+    struct bus_place *place = *state;
+    struct fixture_worker worker = { .zmq = place->zmq, .name = "one", .endpoint = place->ipc, .credits = 1 };
     struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = world->ipc });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc });
     struct fixture_request held, waiting, next;
     fixture_worker_start(&worker);
     fixture_await_workers(&gateway, 1);
@@ -190,10 +167,10 @@ static void test_deadline(void **state)
 
 static void test_cancel(void **state)
 {
-    struct world *world = *state;
-    struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = "inproc://bus", .credits = 1 };
+    struct bus_place *place = *state;
+    struct fixture_worker worker = { .zmq = place->zmq, .name = "one", .endpoint = "inproc://bus", .credits = 1 };
     struct fixture_gateway gateway = fixture_gateway_open(
-        world->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .queue_limit = 1, .queue_ms = 5000 });
+        place->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .queue_limit = 1, .queue_ms = 5000 });
     struct fixture_request held, queued, refused, next;
     fixture_worker_start(&worker);
     fixture_await_workers(&gateway, 1);
@@ -215,11 +192,11 @@ static void test_cancel(void **state)
 
 static void test_misfit_is_refused(void **state)
 {
-    struct world *world = *state;
-    struct fixture_worker old = { .zmq = world->zmq, .name = "old", .endpoint = "inproc://bus", .credits = 4 };
-    struct fixture_worker present = { .zmq = world->zmq, .name = "present", .endpoint = "inproc://bus", .credits = 4 };
+    struct bus_place *place = *state;
+    struct fixture_worker old = { .zmq = place->zmq, .name = "old", .endpoint = "inproc://bus", .credits = 4 };
+    struct fixture_worker present = { .zmq = place->zmq, .name = "present", .endpoint = "inproc://bus", .credits = 4 };
     struct fixture_gateway gateway = fixture_gateway_open(
-        world->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .queue_ms = 200 });
+        place->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .queue_ms = 200 });
     struct fixture_request request;
     old.schema = &fixture_old_schema;
     fixture_worker_start(&old);
@@ -240,11 +217,11 @@ static void test_misfit_is_refused(void **state)
 
 static void test_drain(void **state)
 {
-    struct world *world = *state;
-    struct fixture_worker leaving = { .zmq = world->zmq, .name = "leaving", .endpoint = world->ipc, .credits = 8 };
-    struct fixture_worker staying = { .zmq = world->zmq, .name = "staying", .endpoint = world->ipc, .credits = 1 };
+    struct bus_place *place = *state;
+    struct fixture_worker leaving = { .zmq = place->zmq, .name = "leaving", .endpoint = place->ipc, .credits = 8 };
+    struct fixture_worker staying = { .zmq = place->zmq, .name = "staying", .endpoint = place->ipc, .credits = 1 };
     struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = world->ipc });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc });
     struct fixture_request held, others[8];
     fixture_worker_start(&leaving);
     fixture_await_workers(&gateway, 1);
@@ -266,10 +243,10 @@ static void test_drain(void **state)
 
 static void test_too_large(void **state)
 {
-    struct world *world = *state;
-    struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = world->ipc, .credits = 4 };
+    struct bus_place *place = *state;
+    struct fixture_worker worker = { .zmq = place->zmq, .name = "one", .endpoint = place->ipc, .credits = 4 };
     struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = world->ipc });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc });
     struct fixture_request request, reply;
     static const char large[FIXTURE_MESSAGE + 1] = "x";
     fixture_worker_start(&worker);
@@ -287,19 +264,18 @@ static void test_too_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_inproc, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_ipc, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_worker_before_gateway, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_many_inproc, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_many_ipc, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_credits, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_queue_limits, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_deadline, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cancel, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_misfit_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_drain, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_too_large, set_up, tear_down),
+        BUS_TEST(test_inproc),
+        BUS_TEST(test_ipc),
+        BUS_TEST(test_worker_before_gateway),
+        BUS_TEST(test_many_inproc),
+        BUS_TEST(test_many_ipc),
+        BUS_TEST(test_credits),
+        BUS_TEST(test_queue_limits),
+        BUS_TEST(test_deadline),
+        BUS_TEST(test_cancel),
+        BUS_TEST(test_misfit_is_refused),
+        BUS_TEST(test_drain),
+        BUS_TEST(test_too_large),
     };
-    alarm(120); /* a failed test leaves threads behind, for which the next step would wait */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,37 +1,17 @@
 /* test_bus_faults.c -- workers that die, freeze or come back, and gateways that start again. */
 #include "tests/unit/bus_fixture.h"
 
+#include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
+#include <zmq.h>
 
 extern char **environ;
-
-struct world {
-    void *zmq;
-    char folder[32], ipc[64];
-};
-
-static int set_up(void **state)
-{
-    struct world *world = calloc(1, sizeof *world);
-    world->zmq = zmq_ctx_new();
-    strcpy(world->folder, "/tmp/campus-bus-XXXXXX");
-    assert_non_null(mkdtemp(world->folder));
-    snprintf(world->ipc, sizeof world->ipc, "ipc://%s/bus", world->folder);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct world *world = *state;
-    zmq_ctx_term(world->zmq);
-    unlink(world->ipc + strlen("ipc://"));
-    rmdir(world->folder);
-    free(world);
-    return 0;
-}
 
 /* What this program is when it is started with an endpoint, a name and credits: a worker in a process of its own. */
 static int worker_process(char **arguments)
@@ -85,20 +65,20 @@ static bool load_runs(struct load *load)
 
 static void test_killed_under_load(void **state)
 {
-    struct world *world = *state;
+    struct bus_place *place = *state;
     struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = world->ipc });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc });
     struct load *load = calloc(1, sizeof *load);
     pid_t crew[CREW];
     load->gateway = &gateway;
     for (int i = 0; i < CREW; i++)
-        crew[i] = spawn_worker(world->ipc, "w", "16");
+        crew[i] = spawn_worker(place->ipc, "w", "16");
     fixture_await_workers(&gateway, CREW);
     for (int kills = 0; kills < 3; kills++) {
         int next = load->sent + LOAD / 4;
         RUN_UNTIL(&gateway, load_runs(load) && load->sent >= next);
         end_worker(crew[kills]);
-        crew[kills] = spawn_worker(world->ipc, "w", "16");
+        crew[kills] = spawn_worker(place->ipc, "w", "16");
     }
     RUN_UNTIL(&gateway, !load_runs(load));
     for (int i = 0; i < LOAD; i++) {
@@ -115,15 +95,15 @@ static void test_killed_under_load(void **state)
 /* An idle one that holds requests is probed, so its death is noticed long before three pings. */
 static void test_killed_while_holding(void **state)
 {
-    struct world *world = *state;
+    struct bus_place *place = *state;
     struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = world->ipc });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc });
     struct fixture_request request;
-    pid_t first = spawn_worker(world->ipc, "first", "1");
+    pid_t first = spawn_worker(place->ipc, "first", "1");
     fixture_await_workers(&gateway, 1);
     fixture_send(&gateway, &request, "late");
     assert_int_equal(fixture_metric(&gateway, IN_FLIGHT), 1);
-    pid_t second = spawn_worker(world->ipc, "second", "1");
+    pid_t second = spawn_worker(place->ipc, "second", "1");
     fixture_await_workers(&gateway, 2);
     end_worker(first);
     int64_t killed_us = clock_monotonic_us();
@@ -139,17 +119,17 @@ static void test_killed_while_holding(void **state)
 
 static void test_stopped_process(void **state)
 {
-    struct world *world = *state;
+    struct bus_place *place = *state;
     struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = world->ipc, .ping_ms = 50 });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc, .ping_ms = 50 });
     struct fixture_request request;
-    pid_t first = spawn_worker(world->ipc, "first", "1");
+    pid_t first = spawn_worker(place->ipc, "first", "1");
     fixture_await_workers(&gateway, 1);
     fixture_send(&gateway, &request, "warm");
     RUN_UNTIL(&gateway, request.answers);
     kill(first, SIGSTOP);
     fixture_send(&gateway, &request, "x");
-    pid_t second = spawn_worker(world->ipc, "second", "1");
+    pid_t second = spawn_worker(place->ipc, "second", "1");
     RUN_UNTIL(&gateway, request.answers);
     assert_int_equal(request.status, STATUS_OK);
     assert_string_equal(request.code, "second");
@@ -166,11 +146,11 @@ static void test_stopped_process(void **state)
 /* Over inproc nothing tells of a thread that hangs: only its silence. */
 static void test_frozen_thread(void **state)
 {
-    struct world *world = *state;
-    struct fixture_worker frozen = { .zmq = world->zmq, .name = "frozen", .endpoint = "inproc://bus", .credits = 8 };
-    struct fixture_worker awake = { .zmq = world->zmq, .name = "awake", .endpoint = "inproc://bus", .credits = 8 };
+    struct bus_place *place = *state;
+    struct fixture_worker frozen = { .zmq = place->zmq, .name = "frozen", .endpoint = "inproc://bus", .credits = 8 };
+    struct fixture_worker awake = { .zmq = place->zmq, .name = "awake", .endpoint = "inproc://bus", .credits = 8 };
     struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .ping_ms = 50 });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .ping_ms = 50 });
     struct fixture_request requests[5];
     fixture_worker_start(&frozen);
     fixture_await_workers(&gateway, 1);
@@ -196,10 +176,10 @@ static void test_frozen_thread(void **state)
 /* A worker that is alone and was slow once gets its requests back, and answers each of them once. */
 static void test_frozen_alone(void **state)
 {
-    struct world *world = *state;
-    struct fixture_worker worker = { .zmq = world->zmq, .name = "alone", .endpoint = "inproc://bus", .credits = 8 };
+    struct bus_place *place = *state;
+    struct fixture_worker worker = { .zmq = place->zmq, .name = "alone", .endpoint = "inproc://bus", .credits = 8 };
     struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .ping_ms = 50 });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .ping_ms = 50 });
     struct fixture_request request, next;
     fixture_worker_start(&worker);
     fixture_await_workers(&gateway, 1);
@@ -221,14 +201,14 @@ static void test_frozen_alone(void **state)
 
 static void test_poison_takes_two_workers(void **state)
 {
-    struct world *world = *state;
+    struct bus_place *place = *state;
     struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = world->ipc });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc });
     struct fixture_request poison, next;
     pid_t crew[CREW];
     int dead = 0;
     for (int i = 0; i < CREW; i++)
-        crew[i] = spawn_worker(world->ipc, "w", "4");
+        crew[i] = spawn_worker(place->ipc, "w", "4");
     fixture_await_workers(&gateway, CREW);
     fixture_send(&gateway, &poison, "die");
     RUN_UNTIL(&gateway, poison.answers);
@@ -248,11 +228,11 @@ static void test_poison_takes_two_workers(void **state)
 
 static void test_bye_with_requests(void **state)
 {
-    struct world *world = *state;
-    struct fixture_worker leaving = { .zmq = world->zmq, .name = "leaving", .endpoint = world->ipc, .credits = 8 };
-    struct fixture_worker staying = { .zmq = world->zmq, .name = "staying", .endpoint = world->ipc, .credits = 8 };
+    struct bus_place *place = *state;
+    struct fixture_worker leaving = { .zmq = place->zmq, .name = "leaving", .endpoint = place->ipc, .credits = 8 };
+    struct fixture_worker staying = { .zmq = place->zmq, .name = "staying", .endpoint = place->ipc, .credits = 8 };
     struct fixture_gateway gateway =
-        fixture_gateway_open(world->zmq, (struct fixture_gateway_options){ .endpoint = world->ipc });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc });
     struct fixture_request requests[4];
     fixture_worker_start(&leaving);
     fixture_await_workers(&gateway, 1);
@@ -274,10 +254,10 @@ static void test_bye_with_requests(void **state)
 /* A gateway starts again with its counter at the beginning: what its predecessor asked must not answer its own. */
 static void test_gateway_restart(void **state)
 {
-    struct world *world = *state;
+    struct bus_place *place = *state;
     void *earlier_zmq = zmq_ctx_new();
-    struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = world->ipc, .credits = 8 };
-    struct fixture_gateway_options options = { .endpoint = world->ipc };
+    struct fixture_worker worker = { .zmq = place->zmq, .name = "one", .endpoint = place->ipc, .credits = 8 };
+    struct fixture_gateway_options options = { .endpoint = place->ipc };
     struct fixture_gateway gateway = fixture_gateway_open(earlier_zmq, options);
     struct fixture_request earlier, later;
     fixture_worker_start(&worker);
@@ -286,7 +266,7 @@ static void test_gateway_restart(void **state)
     RUN_UNTIL(&gateway, atomic_load(&worker.most_pending) == 1);
     fixture_gateway_close(&gateway);
     zmq_ctx_term(earlier_zmq); /* all its sockets are closed after this */
-    gateway = fixture_gateway_open(world->zmq, options);
+    gateway = fixture_gateway_open(place->zmq, options);
     fixture_send(&gateway, &later, "mine");
     RUN_UNTIL(&gateway, later.answers);
     assert_string_equal(later.body, "mine");
@@ -299,14 +279,14 @@ static void test_gateway_restart(void **state)
 /* inproc does not reconnect by itself. */
 static void test_gateway_restart_inproc(void **state)
 {
-    struct world *world = *state;
-    struct fixture_worker worker = { .zmq = world->zmq, .name = "one", .endpoint = "inproc://bus", .credits = 8 };
+    struct bus_place *place = *state;
+    struct fixture_worker worker = { .zmq = place->zmq, .name = "one", .endpoint = "inproc://bus", .credits = 8 };
     struct fixture_gateway_options options = { .endpoint = "inproc://bus" };
-    struct fixture_gateway gateway = fixture_gateway_open(world->zmq, options);
+    struct fixture_gateway gateway = fixture_gateway_open(place->zmq, options);
     fixture_worker_start(&worker);
     fixture_await_workers(&gateway, 1);
     fixture_gateway_close(&gateway);
-    gateway = fixture_gateway_open(world->zmq, options);
+    gateway = fixture_gateway_open(place->zmq, options);
     fixture_await_workers(&gateway, 1);
     fixture_worker_stop(&worker);
     fixture_gateway_close(&gateway);
@@ -315,18 +295,11 @@ static void test_gateway_restart_inproc(void **state)
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_killed_under_load, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_killed_while_holding, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_stopped_process, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_frozen_thread, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_frozen_alone, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_poison_takes_two_workers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_bye_with_requests, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_gateway_restart, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_gateway_restart_inproc, set_up, tear_down),
+        BUS_TEST(test_killed_under_load), BUS_TEST(test_killed_while_holding), BUS_TEST(test_stopped_process),
+        BUS_TEST(test_frozen_thread),     BUS_TEST(test_frozen_alone),         BUS_TEST(test_poison_takes_two_workers),
+        BUS_TEST(test_bye_with_requests), BUS_TEST(test_gateway_restart),      BUS_TEST(test_gateway_restart_inproc),
     };
     if (count == 4)
         return worker_process(arguments);
-    alarm(120); /* a failed test leaves threads behind, for which the next step would wait */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,28 +1,19 @@
 /* test_bus_socket.c -- no wake-up is lost, and what the network may do to a socket. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/bus_place.h"
 
 #include "common/bus_socket.h"
-#include "common/clock.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <zmq.h>
 
-enum { PATIENCE_MS = 10000, MAX_MESSAGE = 4096, ROUNDS = 300, BURST = 7 };
+enum { MAX_MESSAGE = 4096, ROUNDS = 300, BURST = 7 };
 
 struct world {
-    void *zmq;
-    struct event_base *base;
-    struct event *heartbeat;
-    char folder[32], ipc[64];
+    struct bus_place place;
+    struct bus_loop loop;
     /* what the sockets of a test have seen */
     struct bus_socket *router, *dealer;
     struct peer last_peer;
@@ -30,22 +21,12 @@ struct world {
     size_t received, sent, answered;
 };
 
-static void nothing(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd, (void)what, (void)context;
-}
-
 static int set_up(void **state)
 {
-    static const struct timeval often = { .tv_usec = 2000 };
     struct world *world = calloc(1, sizeof *world);
-    world->zmq = zmq_ctx_new();
-    world->base = event_base_new();
-    world->heartbeat = event_new(world->base, -1, EV_PERSIST, nothing, NULL);
-    event_add(world->heartbeat, &often);
-    strcpy(world->folder, "/tmp/campus-bus-XXXXXX");
-    assert_non_null(mkdtemp(world->folder));
-    snprintf(world->ipc, sizeof world->ipc, "ipc://%s/bus", world->folder);
+    assert_non_null(world);
+    world->place = bus_place_open();
+    world->loop = bus_loop_open();
     *state = world;
     return 0;
 }
@@ -55,23 +36,11 @@ static int tear_down(void **state)
     struct world *world = *state;
     bus_socket_close(world->dealer, 0);
     bus_socket_close(world->router, 0);
-    event_free(world->heartbeat);
-    event_base_free(world->base);
-    zmq_ctx_term(world->zmq);
-    unlink(world->ipc + strlen("ipc://"));
-    rmdir(world->folder);
+    bus_loop_close(&world->loop);
+    bus_place_close(&world->place);
     free(world);
     return 0;
 }
-
-#define RUN_UNTIL(world, condition)                                                                                    \
-    do {                                                                                                               \
-        bool met;                                                                                                      \
-        int64_t until_us = clock_monotonic_us() + PATIENCE_MS * 1000;                                                  \
-        while (!(met = (condition)) && clock_monotonic_us() < until_us)                                                \
-            event_base_loop((world)->base, EVLOOP_ONCE);                                                               \
-        assert_true(met);                                                                                              \
-    } while (0)
 
 static void on_router(const struct peer *from, struct slice envelope, struct slice body, void *context)
 {
@@ -96,8 +65,8 @@ static void open_both(struct world *world, const char *endpoint)
 {
     struct bus_socket_options router = { BUS_ROUTER, endpoint, MAX_MESSAGE, on_router, NULL, world };
     struct bus_socket_options dealer = { BUS_DEALER, endpoint, MAX_MESSAGE, on_dealer, NULL, world };
-    world->dealer = bus_socket_open(world->base, world->zmq, &dealer);
-    world->router = bus_socket_open(world->base, world->zmq, &router);
+    world->dealer = bus_socket_open(world->loop.base, world->place.zmq, &dealer);
+    world->router = bus_socket_open(world->loop.base, world->place.zmq, &router);
     assert_non_null(world->dealer);
     assert_non_null(world->router);
 }
@@ -130,7 +99,7 @@ static void test_inproc(void **state)
 static void test_ipc(void **state)
 {
     struct world *world = *state;
-    there_and_back(world, world->ipc);
+    there_and_back(world, world->place.ipc);
 }
 
 /* Replies arrive while the loop does nothing but send: each send may eat the wake-up of what has come. (A socket that
@@ -139,9 +108,9 @@ static void test_send_does_not_eat_a_wake_up(void **state)
 {
     struct world *world = *state;
     char text[16];
-    open_both(world, world->ipc);
-    void *raw = zmq_socket(world->zmq, ZMQ_DEALER);
-    assert_int_equal(zmq_connect(raw, world->ipc), 0);
+    open_both(world, world->place.ipc);
+    void *raw = zmq_socket(world->place.zmq, ZMQ_DEALER);
+    assert_int_equal(zmq_connect(raw, world->place.ipc), 0);
     int64_t begun_us = clock_monotonic_us();
     for (size_t round = 1; round <= 50; round++) {
         zmq_send(raw, "raw", 3, ZMQ_SNDMORE);
@@ -161,11 +130,11 @@ static void test_send_does_not_eat_a_wake_up(void **state)
 static void test_nobody_there(void **state)
 {
     struct world *world = *state;
-    struct bus_socket_options dealer = { BUS_DEALER, world->ipc, MAX_MESSAGE, on_dealer, NULL, world };
+    struct bus_socket_options dealer = { BUS_DEALER, world->place.ipc, MAX_MESSAGE, on_dealer, NULL, world };
     struct bus_socket_options router = { BUS_ROUTER, "inproc://other", MAX_MESSAGE, on_router, NULL, world };
     struct peer stranger = { 3, "abc" };
-    world->dealer = bus_socket_open(world->base, world->zmq, &dealer);
-    world->router = bus_socket_open(world->base, world->zmq, &router);
+    world->dealer = bus_socket_open(world->loop.base, world->place.zmq, &dealer);
+    world->router = bus_socket_open(world->loop.base, world->place.zmq, &router);
     assert_int_equal(say_hello(world, 0), BUS_FULL);
     assert_false(bus_socket_writable(world->dealer));
     assert_int_equal(bus_socket_send(world->router, &stranger, slice_text("x"), slice_text("y")), BUS_UNROUTABLE);
@@ -176,7 +145,7 @@ static void test_cannot_bind(void **state)
     struct world *world = *state;
     struct bus_socket_options router = { BUS_ROUTER, "ipc:///nonexistent/folder/bus", MAX_MESSAGE, on_router, NULL,
                                          world };
-    assert_null(bus_socket_open(world->base, world->zmq, &router));
+    assert_null(bus_socket_open(world->loop.base, world->place.zmq, &router));
     assert_int_equal(errno, ENOENT);
 }
 
@@ -184,7 +153,7 @@ static void test_cannot_bind(void **state)
 static void test_peer_gone(void **state)
 {
     struct world *world = *state;
-    open_both(world, world->ipc);
+    open_both(world, world->place.ipc);
     RUN_UNTIL(world, say_hello(world, 0) == BUS_SENT);
     RUN_UNTIL(world, world->answered == 1);
     bus_socket_close(world->dealer, 0);
@@ -197,7 +166,7 @@ static void test_peer_gone(void **state)
 static void test_oversize(void **state)
 {
     struct world *world = *state;
-    open_both(world, world->ipc);
+    open_both(world, world->place.ipc);
     RUN_UNTIL(world, bus_socket_writable(world->dealer));
     assert_int_equal(say_hello(world, MAX_MESSAGE + 1), BUS_SENT);
     RUN_UNTIL(world, say_hello(world, 0) == BUS_SENT && world->answered > 0);
@@ -207,13 +176,13 @@ static void test_oversize(void **state)
 static void test_wrong_frames(void **state)
 {
     struct world *world = *state;
-    open_both(world, world->ipc);
-    void *raw = zmq_socket(world->zmq, ZMQ_DEALER), *stranger = zmq_socket(world->zmq, ZMQ_DEALER);
+    open_both(world, world->place.ipc);
+    void *raw = zmq_socket(world->place.zmq, ZMQ_DEALER), *stranger = zmq_socket(world->place.zmq, ZMQ_DEALER);
     char id[PEER_SIZE + 1];
     memset(id, 'i', sizeof id);
     zmq_setsockopt(stranger, ZMQ_ROUTING_ID, id, sizeof id); /* longer than ours are */
-    assert_int_equal(zmq_connect(raw, world->ipc), 0);
-    assert_int_equal(zmq_connect(stranger, world->ipc), 0);
+    assert_int_equal(zmq_connect(raw, world->place.ipc), 0);
+    assert_int_equal(zmq_connect(stranger, world->place.ipc), 0);
     zmq_send(stranger, "long", 4, ZMQ_SNDMORE);
     zmq_send(stranger, "id", 2, 0);
     zmq_send(raw, "one", 3, 0);
@@ -243,6 +212,5 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_oversize, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_frames, set_up, tear_down),
     };
-    alarm(120); /* a failed test leaves threads behind, for which the next step would wait */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,36 +1,15 @@
 /* test_column.c -- PostgreSQL's binary values as fields, each type at its edges. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/arena_fixture.h"
 
 #include "common/column.h"
 #include "common/oid.h"
 #include "common/parameter.h"
 #include "common/wire.h"
-#include "tests/unit/sample_schema.h"
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
+#include "tests/unit/sample_message.h"
 
 static const struct field *sample(int index)
 {
-    return &sample_fields[index];
+    return &sample_message.fields[index];
 }
 
 static struct slice big_endian(int64_t value, size_t size)
@@ -176,7 +155,7 @@ static void test_jsonb(void **state)
     for (int i = 0; i < 2; i++) {
         assert_true(wire_next(&reader, &field));
         assert_int_equal(field.number, sample(SAMPLE_PEOPLE)->number);
-        assert_string_equal(parameter_text(arena, &venue_fields[0], field.bytes), i ? "B" : "A");
+        assert_string_equal(parameter_text(arena, &sample_venue.fields[0], field.bytes), i ? "B" : "A");
     }
     assert_false(wire_next(&reader, &field));
     assert_false(type->put(&out, sample(SAMPLE_VENUE), slice_text("\x01{\"colour\": 1}")));
@@ -261,8 +240,6 @@ static void test_text_of_infinities(void **state)
     assert_string_equal(column_text(arena, OID_DATE, big_endian(INT32_MAX, 4)), "infinity");
     assert_string_equal(column_text(arena, OID_DATE, big_endian(INT32_MIN, 4)), "-infinity");
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

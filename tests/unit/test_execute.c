@@ -82,6 +82,36 @@ static void test_read_of_nothing(void **state)
     assert_refused(get(ID("1"), "federation"), STATUS_NOT_FOUND, "not_found");
 }
 
+static struct call *list_parts(const char *id)
+{
+    struct asked asked_for = asked("ListParts");
+    struct buffer body = buffer_in(arena);
+    put_text(&body, "ListPartsRequest", "id", id);
+    return run(&asked_for, &body);
+}
+
+/* A read's target needs no guard: what it says is read from its rows. */
+static void test_target_of_a_read(void **state)
+{
+    (void)state;
+    add_thing("1", "'su', 'free', 'book', 1, false");
+    add_thing("2", "'su', 'tool', 'tool', 1, false");
+    add_thing("3", "'su', 'locked', 'book', 1, true");
+    add_thing("4", "'federation', 'unseen', 'tool', 1, true");
+    sql("INSERT INTO part SELECT id, 'cover', 1 FROM thing");
+    assert_refused(list_parts(ID("0")), STATUS_NOT_FOUND, "not_found");
+    assert_refused(list_parts(ID("2")), STATUS_FORBIDDEN, "permission_denied");
+    assert_refused(list_parts(ID("3")), STATUS_GONE, "thing_locked");
+    struct call *call = list_parts(ID("4"));
+    assert_refused(call, STATUS_NOT_FOUND, "not_found");
+    assert_int_equal(call->reply.size, 0);
+    call = list_parts(ID("1"));
+    assert_done(call);
+    struct wire_field part;
+    assert_true(wire_find(buffer_slice(&call->reply), call->plan->rpc->rows->number, &part));
+    assert_string_equal(told(part.bytes, "Part", "name"), "cover");
+}
+
 static void test_value_that_no_rule_caught(void **state)
 {
     (void)state;
@@ -186,6 +216,16 @@ static void test_key_with_another_request(void **state)
     assert_refused(run(&patch, &body), STATUS_INVALID, "idempotency_key_reused");
     assert_string_equal(written(), "1 2 1");
     assert_string_equal(sql("SELECT version FROM thing"), "2");
+}
+
+static void test_each_key_has_its_own_answer(void **state)
+{
+    (void)state;
+    const char *first = reply_of(create("key-1", "a"), "id"), *second = reply_of(create("key-2", "b"), "id");
+    assert_string_not_equal(first, second);
+    assert_told(create("key-1", "a"), "id", first);
+    assert_told(create("key-2", "b"), "id", second);
+    assert_string_equal(written(), "2 2 2");
 }
 
 static void test_key_of_another_caller(void **state)
@@ -412,12 +452,14 @@ int main(void)
         TEST(test_read_fills_the_reply),
         TEST(test_null_is_an_absent_field),
         TEST(test_read_of_nothing),
+        TEST(test_target_of_a_read),
         TEST(test_value_that_no_rule_caught),
         TEST(test_row_that_does_not_fit),
         TEST(test_deadline_that_has_passed),
         TEST(test_write_and_its_replay),
         TEST(test_what_a_write_stores),
         TEST(test_key_with_another_request),
+        TEST(test_each_key_has_its_own_answer),
         TEST(test_key_of_another_caller),
         TEST(test_twins),
         TEST(test_claim_that_another_holds),

@@ -79,15 +79,15 @@ static const struct {
 
 static void test_syntax(void **state)
 {
-    struct arena *arena = *state;
+    (void)state;
     for (size_t i = 0; i < sizeof syntax / sizeof *syntax; i++) {
         struct buffer wire;
-        const char *said = read_as(arena, &sample_message, syntax[i].json, (struct json_options){ 0 }, &wire);
+        const char *said = read_as(&sample_message, syntax[i].json, (struct json_options){ 0 }, &wire);
         assert_string_equal(said, syntax[i].reason ? arena_printf(arena, " bad_json %s\n", syntax[i].reason) : "");
     }
 }
 
-static const char *nested(struct arena *arena, int levels, const char *opening, const char *closing)
+static const char *nested(int levels, const char *opening, const char *closing)
 {
     struct buffer json = buffer_in(arena);
     buffer_text(&json, "{\"nobody\":");
@@ -102,17 +102,17 @@ static const char *nested(struct arena *arena, int levels, const char *opening, 
 
 static void test_depth(void **state)
 {
-    struct arena *arena = *state;
+    (void)state;
     static const struct {
         int levels;
         const char *said;
     } cases[] = { { 32, "/nobody unknown_field -\n" }, { 33, " too_deep 32\n" }, { 100000, " too_deep 32\n" } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buffer wire;
-        struct slice arrays = slice_text(nested(arena, cases[i].levels, "[", "]"));
-        struct slice objects = slice_text(nested(arena, cases[i].levels, "{\"a\":", "}"));
-        assert_string_equal(read_as(arena, &sample_message, arrays, (struct json_options){ 0 }, &wire), cases[i].said);
-        assert_string_equal(read_as(arena, &sample_message, objects, (struct json_options){ 0 }, &wire), cases[i].said);
+        struct slice arrays = slice_text(nested(cases[i].levels, "[", "]"));
+        struct slice objects = slice_text(nested(cases[i].levels, "{\"a\":", "}"));
+        assert_string_equal(read_as(&sample_message, arrays, (struct json_options){ 0 }, &wire), cases[i].said);
+        assert_string_equal(read_as(&sample_message, objects, (struct json_options){ 0 }, &wire), cases[i].said);
     }
 }
 

@@ -5,7 +5,7 @@
 
 static void test_write(void **state)
 {
-    struct arena *arena = *state;
+    (void)state;
     static const struct {
         struct slice wire;
         const char *json; /* NULL: no message */
@@ -48,14 +48,14 @@ static void test_write(void **state)
 
 static void test_empty_rows(void **state)
 {
-    struct arena *arena = *state;
+    (void)state;
     static const struct field fields[] = {
         { .name = "people",
           .number = 1,
           .type = FIELD_MESSAGE,
           .repeated = true,
           .rows = true,
-          .message = &venue_message },
+          .message = &sample_venue },
         { .name = "next_page_token", .number = 2, .index = 1, .type = FIELD_STRING },
     };
     static const struct field *const numbers[] = { NULL, &fields[0], &fields[1] };
@@ -79,7 +79,7 @@ static void test_empty_rows(void **state)
 
 static void test_strings(void **state)
 {
-    struct arena *arena = *state;
+    (void)state;
     struct buffer json = buffer_in(arena);
     json_put_string(&json, slice_of(NULL, 0));
     json_put_string(&json, slice_text("\x01\x1f\"\\/\x7f 学 12345678\n12345678"));

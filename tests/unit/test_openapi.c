@@ -1,15 +1,16 @@
 /* test_openapi.c -- the contract told as an OpenAPI document. */
 #include "services/gateway/openapi.h"
-#include "tests/unit/route_schema.h"
+#include "tests/unit/contract_fixture.h"
 
-#include <setjmp.h>
-
-#include <cmocka.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
 
 struct context {
     struct arena *arena;
+    const struct schema *schema;
     json_t *document;
 };
 
@@ -23,7 +24,8 @@ static int open_context(void **state)
 {
     static struct context context;
     context.arena = arena_new();
-    context.document = written(context.arena, &sample_schema);
+    context.schema = contract_sample(context.arena, "people.proto");
+    context.document = written(context.arena, context.schema);
     *state = &context;
     return context.document ? 0 : -1;
 }
@@ -161,53 +163,43 @@ static void describes_messages(void **state)
         expect(context, schemas, cases[i][0], cases[i][1]);
 }
 
-/* Fields whose schema the sample does not show. */
+/* Fields whose schema the people do not show. */
 static void describes_every_type(void **state)
 {
-    static const struct field fields[] = {
-        { .name = "a", .type = FIELD_BOOL, .comment = "" },
-        { .name = "b", .type = FIELD_INT32, .rules = { .has_min = true, .min = -5 }, .comment = "" },
-        { .name = "c", .type = FIELD_INT64, .rules = { .has_max = true, .max = 9 }, .comment = "" },
-        { .name = "d", .type = FIELD_UINT64, .comment = "" },
-        { .name = "e", .type = FIELD_DOUBLE, .comment = "" },
-        { .name = "f", .type = FIELD_BYTES, .rules.max_length = 200, .comment = "" },
-        { .name = "g", .type = FIELD_STRING, .rules = { .format = FORMAT_PATH, .max_length = 200 }, .comment = "" },
-        { .name = "h", .type = FIELD_STRING, .rules = { .format = FORMAT_LINES, .max_length = 9 }, .comment = "" },
-        { .name = "i", .type = FIELD_INT64, .rules.format = FORMAT_INSTANT, .comment = "" },
+    static const char *const cases[][2] = {
+        { "a", "{\"type\":\"boolean\"}" },
+        { "b", "{\"type\":\"integer\",\"format\":\"int32\",\"minimum\":-5}" },
+        { "c", "{\"type\":\"integer\",\"format\":\"int64\",\"maximum\":9}" },
+        { "d", "{\"type\":\"integer\",\"minimum\":0}" },
+        { "e", "{\"type\":\"number\",\"format\":\"double\"}" },
+        { "f", "{\"type\":\"string\",\"contentEncoding\":\"base64url\"}" },
+        { "g", "{\"type\":\"string\",\"pattern\":\"^[a-z0-9_]{1,40}(\\\\.[a-z0-9_]{1,40}){0,15}$\"}" },
+        { "h", "{\"type\":\"string\",\"maxLength\":9}" },
+        { "i", "{\"type\":\"string\",\"format\":\"date-time\"}" },
     };
-    static const char *const expected[] = {
-        "{\"type\":\"boolean\"}",
-        "{\"type\":\"integer\",\"format\":\"int32\",\"minimum\":-5}",
-        "{\"type\":\"integer\",\"format\":\"int64\",\"maximum\":9}",
-        "{\"type\":\"integer\",\"minimum\":0}",
-        "{\"type\":\"number\",\"format\":\"double\"}",
-        "{\"type\":\"string\",\"contentEncoding\":\"base64url\"}",
-        "{\"type\":\"string\",\"pattern\":\"^[a-z0-9_]{1,40}(\\\\.[a-z0-9_]{1,40}){0,15}$\"}",
-        "{\"type\":\"string\",\"maxLength\":9}",
-        "{\"type\":\"string\",\"format\":\"date-time\"}",
-    };
-    static const struct message request = MESSAGE("AnyRequest", fields);
-    static const struct rpc rpcs[] = { { RPC("Any", request, person, HTTP_PUT, "/v1/any"), .comment = "" } };
-    static const struct schema schema = { .rpcs = rpcs, .rpc_count = COUNT(rpcs) };
     const struct context *context = *state;
-    json_t *document = written(context->arena, &schema);
-    for (size_t i = 0; i < COUNT(fields); i++)
-        expect(context, document,
-               arena_printf(context->arena, "components schemas AnyRequest properties %s", fields[i].name),
-               expected[i]);
+    json_t *document = written(context->arena, contract_sample(context->arena, "any.proto"));
+    const json_t *fields = reach(context->arena, document, "components schemas AnyRequest properties", " ");
+    for (size_t i = 0; i < COUNT(cases); i++)
+        expect(context, fields, cases[i][0], cases[i][1]);
     json_decref(document);
 }
+
+#define ADDRESS_OF(service, rpc, path)                                                                                 \
+    "syntax = \"proto2\"; package campus." service "; import \"options.proto\"; message Nothing {} message Address {}" \
+    "service Service { rpc " rpc "(Nothing) returns (Address) {"                                                       \
+    "  option (campus.method) = { get: \"" path "\" access: PUBLIC }; } }"
 
 /* Two services may each have an Address. */
 static void tells_namesakes_apart(void **state)
 {
-    static const struct message other = { .name = "Address", .full_name = "campus.events.Address", .comment = "" };
-    const struct message messages[] = { address, other };
-    const struct rpc rpcs[] = { { RPC("One", me_request, messages[0], HTTP_GET, "/v1/one"), .comment = "" },
-                                { RPC("Two", me_request, messages[1], HTTP_GET, "/v1/two"), .comment = "" } };
-    const struct schema schema = { messages, COUNT(messages), rpcs, COUNT(rpcs) };
+    static const struct contract_file files[] = {
+        { "one.proto", ADDRESS_OF("membership", "One", "/v1/one") },
+        { "two.proto", ADDRESS_OF("events", "Two", "/v1/two") },
+        { NULL, NULL },
+    };
     const struct context *context = *state;
-    json_t *document = written(context->arena, &schema);
+    json_t *document = written(context->arena, contract_schema(context->arena, files));
     expect(context, document, "paths /v1/one get responses 200 content application/json schema",
            REF("schemas/membership.Address"));
     expect(context, document, "components schemas events.Address", "{\"type\":\"object\",\"properties\":{}}");
@@ -243,8 +235,8 @@ static void refers_to_what_is_there(void **state)
 static void is_the_same_each_time(void **state)
 {
     const struct context *context = *state;
-    struct slice first = openapi_write(context->arena, &sample_schema, "1");
-    assert_true(slice_equal(first, openapi_write(context->arena, &sample_schema, "1")));
+    struct slice first = openapi_write(context->arena, context->schema, "1");
+    assert_true(slice_equal(first, openapi_write(context->arena, context->schema, "1")));
 }
 
 int main(void)

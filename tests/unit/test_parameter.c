@@ -1,33 +1,12 @@
 /* test_parameter.c -- fields of a request as SQL's text, and what the framework provides itself. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/arena_fixture.h"
 
 #include "common/call_state.h"
 #include "common/oid.h"
 #include "common/parameter.h"
-#include "tests/unit/sample_schema.h"
+#include "tests/unit/sample_message.h"
 
 #include <stdlib.h>
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 /* ---- types ---- */
 
@@ -36,8 +15,8 @@ static const char *fitting(Oid oid)
 {
     struct buffer names = buffer_in(arena);
     for (int i = 0; i < SAMPLE_FIELDS; i++)
-        if (parameter_fits(&sample_fields[i], oid))
-            buffer_printf(&names, "%s ", sample_fields[i].name);
+        if (parameter_fits(&sample_message.fields[i], oid))
+            buffer_printf(&names, "%s ", sample_message.fields[i].name);
     return buffer_cstring(&names);
 }
 
@@ -65,13 +44,13 @@ static void test_what_fits(void **state)
 
 static const char *text_of(int index, const struct buffer *wire)
 {
-    return parameter_text(arena, &sample_fields[index], buffer_slice(wire));
+    return parameter_text(arena, &sample_message.fields[index], buffer_slice(wire));
 }
 
 static const char *number_text(int index, int64_t value)
 {
     struct buffer wire = buffer_in(arena);
-    wire_put_varint(&wire, sample_fields[index].number, (uint64_t)value);
+    wire_put_varint(&wire, sample_message.fields[index].number, (uint64_t)value);
     return text_of(index, &wire);
 }
 
@@ -87,9 +66,9 @@ static void test_scalars(void **state)
     assert_string_equal(number_text(SAMPLE_KIND, -1), "past");
     assert_null(number_text(SAMPLE_KIND, 3));
     assert_string_equal(number_text(SAMPLE_STARTS_AT, 1), "1970-01-01T00:00:00.000001Z");
-    wire_put_text(&wire, sample_fields[SAMPLE_TITLE].number, "it's \\ \"张\"");
-    wire_put_bytes(&wire, sample_fields[SAMPLE_DIGEST].number, slice_of("\0\xff", 2));
-    wire_put_double(&wire, sample_fields[SAMPLE_RATIO].number, 0.1);
+    wire_put_text(&wire, sample_message.fields[SAMPLE_TITLE].number, "it's \\ \"张\"");
+    wire_put_bytes(&wire, sample_message.fields[SAMPLE_DIGEST].number, slice_of("\0\xff", 2));
+    wire_put_double(&wire, sample_message.fields[SAMPLE_RATIO].number, 0.1);
     assert_string_equal(text_of(SAMPLE_TITLE, &wire), "it's \\ \"张\""); /* a scalar needs no quoting */
     assert_string_equal(text_of(SAMPLE_DIGEST, &wire), "\\x00ff");
     assert_true(strtod(text_of(SAMPLE_RATIO, &wire), NULL) == 0.1);
@@ -101,7 +80,7 @@ static void test_absent_is_null(void **state)
     struct buffer wire = buffer_in(arena);
     assert_null(text_of(SAMPLE_TITLE, &wire));
     assert_null(text_of(SAMPLE_TAGS, &wire));
-    wire_put_text(&wire, sample_fields[SAMPLE_TITLE].number, "");
+    wire_put_text(&wire, sample_message.fields[SAMPLE_TITLE].number, "");
     assert_string_equal(text_of(SAMPLE_TITLE, &wire), "");
 }
 
@@ -109,8 +88,8 @@ static void test_last_occurrence_counts(void **state)
 {
     (void)state;
     struct buffer wire = buffer_in(arena);
-    wire_put_text(&wire, sample_fields[SAMPLE_TITLE].number, "first");
-    wire_put_text(&wire, sample_fields[SAMPLE_TITLE].number, "last");
+    wire_put_text(&wire, sample_message.fields[SAMPLE_TITLE].number, "first");
+    wire_put_text(&wire, sample_message.fields[SAMPLE_TITLE].number, "last");
     assert_string_equal(text_of(SAMPLE_TITLE, &wire), "last");
 }
 
@@ -118,12 +97,12 @@ static void test_repeated_fields(void **state)
 {
     (void)state;
     struct buffer wire = buffer_in(arena);
-    wire_put_text(&wire, sample_fields[SAMPLE_TAGS].number, "a,b");
-    wire_put_varint(&wire, sample_fields[SAMPLE_SIZES].number, 1); /* between them: fields may be mixed */
-    wire_put_text(&wire, sample_fields[SAMPLE_TAGS].number, "NULL");
-    wire_put_bytes(&wire, sample_fields[SAMPLE_SIZES].number, slice_of("\x02\xac\x02", 3)); /* packed: 2, 300 */
-    wire_put_varint(&wire, sample_fields[SAMPLE_KINDS].number, 1);
-    wire_put_varint(&wire, sample_fields[SAMPLE_KINDS].number, 2);
+    wire_put_text(&wire, sample_message.fields[SAMPLE_TAGS].number, "a,b");
+    wire_put_varint(&wire, sample_message.fields[SAMPLE_SIZES].number, 1); /* between them: fields may be mixed */
+    wire_put_text(&wire, sample_message.fields[SAMPLE_TAGS].number, "NULL");
+    wire_put_bytes(&wire, sample_message.fields[SAMPLE_SIZES].number, slice_of("\x02\xac\x02", 3)); /* packed: 2, 300 */
+    wire_put_varint(&wire, sample_message.fields[SAMPLE_KINDS].number, 1);
+    wire_put_varint(&wire, sample_message.fields[SAMPLE_KINDS].number, 2);
     assert_string_equal(text_of(SAMPLE_TAGS, &wire), "{\"a,b\",\"NULL\"}");
     assert_string_equal(text_of(SAMPLE_SIZES, &wire), "{\"1\",\"2\",\"300\"}");
     assert_string_equal(text_of(SAMPLE_KINDS, &wire), "{\"union\",\"society\"}");
@@ -223,8 +202,6 @@ static void test_key_is_bound_as_its_hash(void **state)
     call.key_minted = true;
     assert_string_equal(builtin(&call, "answer_seconds"), "300");
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

@@ -152,7 +152,7 @@ static void test_methods_without_statements(void **state)
 {
     (void)state;
     CHECK_FAULTS(
-        { .row = { "GetThing" }, .stage = GATHERING, .error = "method GetThing has no statement" },
+        { .row = { "GetThing", .query = NULL }, .stage = GATHERING, .error = "method GetThing has no statement" },
         { .row = { "GetThing", .query = " , " }, .stage = GATHERING, .error = "method GetThing has no statement" },
         { .row = { "GetThing", .query = "get_thin" },
           .stage = GATHERING,

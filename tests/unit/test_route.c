@@ -1,15 +1,16 @@
 /* test_route.c -- verb and path to method, and the mistakes that a contract can hold. */
 #include "services/gateway/route.h"
-#include "tests/unit/route_schema.h"
+#include "tests/unit/contract_fixture.h"
 
-#include <setjmp.h>
 #include <stdio.h>
 
-#include <cmocka.h>
+#define COUNT(table) (sizeof(table) / sizeof *(table))
 
 struct context {
     struct arena *arena;
+    const struct schema *schema;
     const struct routes *routes;
+    const struct rpc *odd; /* POST /v1/{a}/x: tests give it other routes */
 };
 
 static int open_context(void **state)
@@ -17,7 +18,9 @@ static int open_context(void **state)
     static struct context context;
     const char *error;
     context.arena = arena_new();
-    context.routes = routes_new(context.arena, &sample_schema, &error);
+    context.schema = contract_sample(context.arena, "people.proto");
+    context.routes = routes_new(context.arena, context.schema, &error);
+    context.odd = contract_sample(context.arena, "odd.proto")->rpcs;
     *state = &context;
     return context.routes ? 0 : -1;
 }
@@ -122,18 +125,6 @@ static void says_which_methods_are_allowed(void **state)
     }
 }
 
-static const struct field odd_fields[] = {
-    { .name = "a", .number = 1, TEXT },
-    { .name = "b", .number = 2, TEXT },
-    { .name = "many", .number = 3, .type = FIELD_STRING, .repeated = true, .comment = "" },
-    { .name = "nested", .number = 4, .type = FIELD_MESSAGE, .message = &address, .comment = "" },
-    { .name = "bytes", .number = 5, .type = FIELD_BYTES, .comment = "" },
-    { .name = "c", .number = 6, TEXT },
-    { .name = "d", .number = 7, TEXT },
-    { .name = "e", .number = 8, TEXT },
-};
-static const struct message odd_request = MESSAGE("OddRequest", odd_fields);
-
 static void refuses_a_broken_contract(void **state)
 {
     static const struct {
@@ -169,8 +160,10 @@ static void refuses_a_broken_contract(void **state)
     };
     const struct context *context = *state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const struct rpc rpcs[] = { { RPC("First", odd_request, person, HTTP_POST, "/v1/{a}/x") },
-                                    { RPC("Second", odd_request, person, cases[i].verb, cases[i].path) } };
+        struct rpc rpcs[] = { *context->odd, *context->odd };
+        rpcs[1].name = "Second";
+        rpcs[1].verb = cases[i].verb;
+        rpcs[1].path = cases[i].path;
         const struct schema schema = { .rpcs = rpcs, .rpc_count = COUNT(rpcs) };
         const char *error;
         assert_null(routes_new(context->arena, &schema, &error));
@@ -184,8 +177,8 @@ static void admits_many_routes(void **state)
     const struct context *context = *state;
     struct rpc rpcs[MANY];
     for (size_t i = 0; i < MANY; i++) {
-        const char *path = arena_printf(context->arena, "/v1/r%zu/{a}:x", i * 7919 % MANY);
-        rpcs[i] = (struct rpc){ RPC("Any", odd_request, person, HTTP_POST, path) };
+        rpcs[i] = *context->odd;
+        rpcs[i].path = arena_printf(context->arena, "/v1/r%zu/{a}:x", i * 7919 % MANY);
     }
     const struct schema schema = { .rpcs = rpcs, .rpc_count = MANY };
     const char *error;
@@ -211,9 +204,9 @@ static void knows_where_a_field_stands(void **state)
         { "UpdatePerson", "address", PLACE_JSON },  { "ImportPeople", "file", PLACE_RAW },
         { "ImportPeople", "dry_run", PLACE_QUERY }, { "RestorePerson", "id", PLACE_PATH },
     };
-    (void)state;
+    const struct context *context = *state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const struct rpc *rpc = schema_rpc(&sample_schema, cases[i].rpc);
+        const struct rpc *rpc = schema_rpc(context->schema, cases[i].rpc);
         const struct field *field = message_find(rpc->request, slice_text(cases[i].field));
         assert_int_equal(route_place(rpc, field), cases[i].place);
     }

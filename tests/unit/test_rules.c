@@ -1,22 +1,13 @@
 /* test_rules.c -- what the contract asks of values, and how a complaint points to its place. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 
-#include "common/json.h"
+#include "tests/unit/contract_fixture.h"
+#include "tests/unit/json_fixture.h"
+
 #include "common/rules.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
 #include <pcre2.h>
 
-#include "tests/unit/sample_schema.h"
-
-#define TEXT(literal)                                                                                                  \
-    {                                                                                                                  \
-        (const uint8_t *)(literal), sizeof(literal) - 1                                                                \
-    }
 #define TEN "1234567890"
 
 static const struct field text_field = { .name = "t", .type = FIELD_STRING, .rules = { .max_length = 200 } };
@@ -105,7 +96,7 @@ static void same_text(const char *actual, const char *expected)
 
 static void test_texts(void **state)
 {
-    struct arena *arena = *state;
+    (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         const char *argument = NULL;
         same_text(rules_text(arena, texts[i].field, texts[i].text, &argument), texts[i].code);
@@ -124,7 +115,7 @@ static pcre2_code *compile(const char *pattern)
     return code;
 }
 
-static bool matches(struct arena *arena, const char *pattern, struct slice text)
+static bool matches(const char *pattern, struct slice text)
 {
     pcre2_code *code = compile(pattern);
     const struct field field = { .type = FIELD_STRING,
@@ -140,16 +131,15 @@ static bool matches(struct arena *arena, const char *pattern, struct slice text)
 
 static void test_patterns(void **state)
 {
-    struct arena *arena = *state;
-    assert_true(matches(arena, "[0-9]{4}", slice_text("2026")));
-    assert_false(matches(arena, "[0-9]{4}", slice_text("20261")));
-    assert_false(matches(arena, "[0-9]{4}", slice_text("x2026")));
-    assert_true(matches(arena, "\\p{Han}+", slice_text("学生会")));
-    assert_true(matches(arena, "a*", slice_of(NULL, 0)));
-    assert_false(matches(arena, "a+", slice_of(NULL, 0)));
+    (void)state;
+    assert_true(matches("[0-9]{4}", slice_text("2026")));
+    assert_false(matches("[0-9]{4}", slice_text("20261")));
+    assert_false(matches("[0-9]{4}", slice_text("x2026")));
+    assert_true(matches("\\p{Han}+", slice_text("学生会")));
+    assert_true(matches("a*", slice_of(NULL, 0)));
+    assert_false(matches("a+", slice_of(NULL, 0)));
     /* Exponential without a limit on its steps. */
-    assert_false(
-        matches(arena, "(a+)+(b+)+c", slice_text("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbb")));
+    assert_false(matches("(a+)+(b+)+c", slice_text("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbb")));
 }
 
 static void test_integers(void **state)
@@ -166,7 +156,7 @@ static void test_integers(void **state)
         { &both, 201, "1 to 200" }, { &low, INT64_MAX, NULL },   { &low, 0, "at least 1" },
         { &high, -5, NULL },        { &high, -4, "at most -5" }, { &text_field, -1, NULL },
     };
-    struct arena *arena = *state;
+    (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *argument = NULL;
         const char *code = rules_integer(arena, cases[i].field, cases[i].value, &argument);
@@ -177,90 +167,35 @@ static void test_integers(void **state)
 
 /* ---- whole requests ---- */
 
-static const struct field request_fields[] = {
-    { .name = "title", .number = 1, .index = 0, .type = FIELD_STRING, .rules = { .required = true, LIMITS } },
-    { .name = "seats",
-      .number = 2,
-      .index = 1,
-      .type = FIELD_INT32,
-      .rules = { .has_min = true, .has_max = true, .min = -3, .max = 9, LIMITS } },
-    { .name = "venue",
-      .number = 3,
-      .index = 2,
-      .type = FIELD_MESSAGE,
-      .message = &venue_message,
-      .rules = { .required = true, LIMITS } },
-    { .name = "people",
-      .number = 4,
-      .index = 3,
-      .type = FIELD_MESSAGE,
-      .repeated = true,
-      .message = &venue_message,
-      .rules = { .max_items = 2, .max_length = 200 } },
-    { .name = "sizes",
-      .number = 5,
-      .index = 4,
-      .type = FIELD_INT32,
-      .repeated = true,
-      .rules = { .min_items = 1, .max_items = 3, .has_max = true, .max = 9 } },
-    { .name = "ratio",
-      .number = 6,
-      .index = 5,
-      .type = FIELD_DOUBLE,
-      .rules = { .has_min = true, .has_max = true, .min = 0, .max = 1, LIMITS } },
-    { .name = "digest", .number = 7, .index = 6, .type = FIELD_BYTES, .rules = { .max_length = 3 } },
-    { .name = "version",
-      .number = 8,
-      .index = 7,
-      .type = FIELD_INT64,
-      .output = true,
-      .rules = { .required = true, LIMITS } },
-    { .name = "ratios",
-      .number = 9,
-      .index = 8,
-      .type = FIELD_DOUBLE,
-      .repeated = true,
-      .rules = { .has_max = true, .max = 1, LIMITS } },
-};
-static const struct field *const request_numbers[] = {
-    NULL,
-    &request_fields[0],
-    &request_fields[1],
-    &request_fields[2],
-    &request_fields[3],
-    &request_fields[4],
-    &request_fields[5],
-    &request_fields[6],
-    &request_fields[7],
-    &request_fields[8],
-};
-static const struct message request_message = { .name = "Request",
-                                                .full_name = "test.Request",
-                                                .count = 9,
-                                                .fields = request_fields,
-                                                .by_number = request_numbers,
-                                                .largest = 9 };
+static struct arena *loaded;
+static const struct message *request; /* of sample/rules.proto */
 
-/* "pointer code argument" a line. */
-static const char *complaints(struct arena *arena, const struct problem *problem)
+static int load_request(void **state)
 {
-    struct buffer text = buffer_in(arena);
-    for (const struct violation *v = problem->first; v; v = v->next)
-        buffer_printf(&text, "%s %s %s\n", v->pointer, v->code, v->argument ? v->argument : "-");
-    return buffer_cstring(&text);
+    (void)state;
+    loaded = arena_new();
+    request = schema_message(contract_sample(loaded, "rules.proto"), "campus.rules.Request");
+    return request ? 0 : -1;
 }
 
-static const char *check(struct arena *arena, const char *json, bool patch, bool bare)
+static int free_request(void **state)
+{
+    (void)state;
+    arena_free(loaded);
+    return 0;
+}
+
+static const char *check(const char *json, bool patch, bool bare)
 {
     struct buffer wire = buffer_in(arena);
     struct problem problem = { 0 };
     struct json_set set = { 0 };
-    assert_true(json_to_wire(arena, &request_message, slice_text(json), (struct json_options){ .patch = patch }, &wire,
-                             &set, &problem));
+    assert_true(
+        json_to_wire(arena, request, slice_text(json), (struct json_options){ .patch = patch }, &wire, &set, &problem));
     struct rules_context context = { .arena = arena, .problem = &problem, .bare_names = bare };
-    rules_check(&context, &request_message, buffer_slice(&wire), patch ? &set : NULL);
+    rules_check(&context, request, buffer_slice(&wire), patch ? &set : NULL);
     assert_int_equal(problem.status, problem.first ? STATUS_INVALID : STATUS_OK);
-    return complaints(arena, &problem);
+    return complaints(&problem);
 }
 
 #define WHOLE "\"title\":\"t\",\"sizes\":[1],\"venue\":{\"name\":\"n\"}"
@@ -304,11 +239,10 @@ static const struct {
 
 static void test_requests(void **state)
 {
-    struct arena *arena = *state;
+    (void)state;
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
         print_message("%s\n", requests[i].json);
-        assert_string_equal(check(arena, requests[i].json, requests[i].patch, requests[i].bare),
-                            requests[i].complaints);
+        assert_string_equal(check(requests[i].json, requests[i].patch, requests[i].bare), requests[i].complaints);
     }
 }
 
@@ -316,18 +250,18 @@ static void test_broken_wire(void **state)
 {
     static const char *const broken[] = { "\x0A\x05x", "\x08\x01", "\x2A\x01\x80", "\x4A\x03\x01\x02\x03",
                                           "\x1A\x01\xFF" };
-    struct arena *arena = *state;
+    (void)state;
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
         struct problem problem = { 0 };
         struct rules_context context = { .arena = arena, .problem = &problem };
-        rules_check(&context, &request_message, slice_text(broken[i]), NULL);
+        rules_check(&context, request, slice_text(broken[i]), NULL);
         assert_int_equal(problem.status, STATUS_BAD_REQUEST);
     }
 }
 
 static void test_most_complaints(void **state)
 {
-    struct arena *arena = *state;
+    (void)state;
     struct buffer json = buffer_in(arena), wire = buffer_in(arena);
     struct problem problem = { 0 };
     buffer_text(&json, "{\"tags\":[\"x\"");
@@ -342,27 +276,11 @@ static void test_most_complaints(void **state)
     assert_string_equal(problem.last->pointer, "/tags/50");
 }
 
-static int set_up(void **state)
-{
-    *state = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    arena_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_texts, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_patterns, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_integers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_requests, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_broken_wire, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_most_complaints, set_up, tear_down),
+        TEST(test_texts),    TEST(test_patterns),    TEST(test_integers),
+        TEST(test_requests), TEST(test_broken_wire), TEST(test_most_complaints),
     };
-    return cmocka_run_group_tests_name("rules", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("rules", tests, load_request, free_request);
 }

@@ -1,23 +1,8 @@
 /* test_schema.c -- the contract as the program sees it, and every contract that it refuses. */
+#include "tests/unit/arena_fixture.h"
 #include "tests/unit/contract_fixture.h"
 
 #include "common/embed.h"
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 /* ---- the contract in the program ---- */
 
@@ -318,8 +303,6 @@ static void test_shapes_that_are_right(void **state)
     assert_int_equal(get_field(all, "n")->rules.min, -1);
     assert_false(get_field(all, "ratio")->rules.has_max);
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

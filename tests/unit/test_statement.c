@@ -1,28 +1,7 @@
 /* test_statement.c -- named SQL: where a parameter stands, and where it only seems to. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/arena_fixture.h"
 
 #include "common/statement.h"
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static struct statement parse(const char *text)
 {
@@ -164,8 +143,6 @@ static void test_names(void **state)
     check_split("", "");
     check_split(NULL, "");
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

@@ -1,28 +1,7 @@
 /* test_status.c -- statuses in HTTP, codes in words, and a problem's complaints. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/arena_fixture.h"
 
 #include "common/status.h"
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 static void test_http(void **state)
 {
@@ -135,8 +114,6 @@ static void test_set_keeps_the_complaints(void **state)
     assert_int_equal(problem.status, STATUS_INTERNAL);
     assert_int_equal(problem.count, 1);
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

@@ -1,28 +1,7 @@
 /* test_wire.c -- protobuf's wire format, whole and broken. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/unit/arena_fixture.h"
 
 #include "common/wire.h"
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 #define BYTES(literal) slice_of(literal, sizeof(literal) - 1)
 
@@ -168,8 +147,6 @@ static void test_largest_varint(void **state)
     assert_int_equal(value, 5);
     assert_false(wire_varint(&reader, &value));
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {

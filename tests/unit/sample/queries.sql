@@ -38,6 +38,12 @@ SELECT count(*) AS total_count
  WHERE path <@ ANY (:scopes::ltree[]) AND (:kind::text IS NULL OR kind = :kind)
    AND (:q::text IS NULL OR title LIKE '%' || :q || '%')
 
+-- name: target_whole
+SELECT path <@ ANY (:scopes::ltree[]) AS visible, kind <> 'tool' AS permitted,
+       CASE WHEN locked THEN 'thing_locked' END AS refusal
+  FROM thing
+ WHERE id = :id::uuid
+
 -- name: list_parts
 SELECT name, size FROM part WHERE thing_id = :id::uuid ORDER BY name;
 

@@ -1,33 +1,5 @@
-/* sample_schema.h -- a message with one field of each kind, built by hand, for tests of what works by descriptor. */
-#ifndef CAMPUS_SAMPLE_SCHEMA_H
-#define CAMPUS_SAMPLE_SCHEMA_H
-
-#include "common/schema.h"
-
-enum {
-    SAMPLE_FLAG,
-    SAMPLE_SMALL,
-    SAMPLE_LARGE,
-    SAMPLE_COUNT,
-    SAMPLE_TOTAL,
-    SAMPLE_RATIO,
-    SAMPLE_TITLE,
-    SAMPLE_DIGEST,
-    SAMPLE_KIND,
-    SAMPLE_STARTS_AT,
-    SAMPLE_VENUE,
-    SAMPLE_PEOPLE,
-    SAMPLE_TAGS,
-    SAMPLE_SIZES,
-    SAMPLE_RATIOS,
-    SAMPLE_KINDS,
-    SAMPLE_ID,
-    SAMPLE_VERSION,
-    SAMPLE_PHOTO,
-    SAMPLE_EMAIL,
-    SAMPLE_PHONE,
-    SAMPLE_FIELDS,
-};
+/* sample_message.c -- a message with one field of each kind, as the schema would load it. */
+#include "tests/unit/sample_message.h"
 
 static const struct enum_value kind_values[] = { { "union", 1, "" }, { "society", 2, "" }, { "past", -1, "" } };
 static const struct enumeration kind_enum = { "Kind", 3, kind_values };
@@ -40,12 +12,12 @@ static const struct field venue_fields[] = {
     { .name = "doors", .number = 3, .index = 2, .type = FIELD_STRING, .repeated = true, .rules = { LIMITS } },
 };
 static const struct field *const venue_numbers[] = { NULL, &venue_fields[0], &venue_fields[1], &venue_fields[2] };
-static const struct message venue_message = { .name = "Venue",
-                                              .full_name = "test.Venue",
-                                              .count = 3,
-                                              .fields = venue_fields,
-                                              .by_number = venue_numbers,
-                                              .largest = 3 };
+const struct message sample_venue = { .name = "Venue",
+                                      .full_name = "test.Venue",
+                                      .count = 3,
+                                      .fields = venue_fields,
+                                      .by_number = venue_numbers,
+                                      .largest = 3 };
 
 static const struct field sample_fields[SAMPLE_FIELDS] = {
     { .name = "flag", .number = 1, .index = 0, .type = FIELD_BOOL, .rules = { LIMITS } },
@@ -66,14 +38,14 @@ static const struct field sample_fields[SAMPLE_FIELDS] = {
       .number = 11,
       .index = 10,
       .type = FIELD_MESSAGE,
-      .message = &venue_message,
+      .message = &sample_venue,
       .rules = { LIMITS } },
     { .name = "people",
       .number = 12,
       .index = 11,
       .type = FIELD_MESSAGE,
       .repeated = true,
-      .message = &venue_message,
+      .message = &sample_venue,
       .rules = { LIMITS } },
     { .name = "tags", .number = 13, .index = 12, .type = FIELD_STRING, .repeated = true, .rules = { LIMITS } },
     { .name = "sizes", .number = 14, .index = 13, .type = FIELD_INT32, .repeated = true, .rules = { LIMITS } },
@@ -115,11 +87,9 @@ static const struct field *const sample_numbers[] = {
     &sample_fields[19],
     [31] = &sample_fields[20],
 };
-static const struct message sample_message = { .name = "Sample",
-                                               .full_name = "test.Sample",
-                                               .count = SAMPLE_FIELDS,
-                                               .fields = sample_fields,
-                                               .by_number = sample_numbers,
-                                               .largest = 31 };
-
-#endif
+const struct message sample_message = { .name = "Sample",
+                                        .full_name = "test.Sample",
+                                        .count = SAMPLE_FIELDS,
+                                        .fields = sample_fields,
+                                        .by_number = sample_numbers,
+                                        .largest = 31 };

@@ -1,0 +1,129 @@
+/* test_http_phases.c -- how long a connection may take for what: each phase as a whole, although bytes keep coming. */
+#include "tests/unit/http_fixture.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const struct phase {
+    const char *begins; /* what comes at once */
+    const char *drop; /* what then comes again and again; NULL: nothing */
+    const char *heard; /* what is heard before the end; "": nothing */
+    size_t limit; /* which one is short */
+} phases[] = {
+    { "", NULL, "", offsetof(struct http_options, idle_ms) },
+    { "\r\n", NULL, "", offsetof(struct http_options, idle_ms) },
+    { GET, NULL, "GET /a? ", offsetof(struct http_options, idle_ms) },
+    { "GET /a HTTP/1.1\r\nX: ", "a", "<request_timeout>", offsetof(struct http_options, header_ms) },
+    { GET "G", NULL, "<request_timeout>", offsetof(struct http_options, header_ms) },
+    { POST "Content-Length: 999999\r\n\r\n", "a", "<request_timeout>", offsetof(struct http_options, body_ms) },
+    { CHUNKED, "1\r\na\r\n", "<request_timeout>", offsetof(struct http_options, body_ms) },
+};
+
+static void phase_ends(const struct phase *phase)
+{
+    struct http_options options = patient();
+    memcpy((char *)&options + phase->limit, &(uint32_t){ PHASE_MS }, sizeof(uint32_t));
+    struct world *world = world_new(options);
+    struct heard heard = { 0 };
+    int fd = client_dial(world);
+    int64_t start = clock_monotonic_us();
+    client_say(fd, phase->begins);
+    while (phase->drop && poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, PHASE_MS / 10) == 0)
+        client_say(fd, phase->drop);
+    client_hear_all(fd, &heard);
+    int64_t took_ms = (clock_monotonic_us() - start) / 1000;
+    assert_true(heard.ended);
+    assert_true(took_ms >= PHASE_MS - 20 && took_ms < PATIENCE_MS);
+    assert_non_null(strstr(heard.text, phase->heard));
+    assert_true(*phase->heard || heard.size == 0);
+    assert_int_equal(client_count(heard.text, " 408 "), strcmp(phase->heard, "<request_timeout>") == 0);
+    close(fd);
+    world_free(world);
+}
+
+static void every_phase_ends(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof phases / sizeof *phases; i++)
+        phase_ends(&phases[i]);
+}
+
+/* The clients' times do not run while the handler thinks. */
+static void the_handler_has_its_time(void **state)
+{
+    (void)state;
+    struct http_options options = patient();
+    options.idle_ms = options.header_ms = options.body_ms = options.write_ms = 20;
+    struct world *world = world_new(options);
+    struct heard heard;
+    int fd = client_dial(world);
+    client_say(fd, "GET /hold HTTP/1.1\r\n" H "\r\n");
+    WAIT_FOR(atomic_load(&world->requests) == 1);
+    assert_int_equal(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, PHASE_MS), 0);
+    world_order(world, world_release);
+    assert_true(client_hear(fd, &heard, "HTTP/1.1 204 ", 1));
+    close(fd);
+    world_free(world);
+}
+
+static void a_reader_that_stalls_is_left(void **state)
+{
+    (void)state;
+    struct http_options options = patient();
+    options.write_ms = PHASE_MS;
+    struct world *world = world_new(options);
+    int fd = client_dial(world);
+    client_say(fd, "GET /big HTTP/1.1\r\n" H "\r\n");
+    WAIT_FOR(atomic_load(&world->requests) == 1);
+    WAIT_FOR((world_order(world, world_look), atomic_load(&world->connections) == 0));
+    close(fd);
+    world_free(world);
+}
+
+/* Slowly, but it reads: all of it comes, in more time than one stall may take. */
+static void a_slow_reader_is_served(void **state)
+{
+    (void)state;
+    struct http_options options = patient();
+    options.write_ms = PHASE_MS;
+    struct world *world = world_new(options);
+    static char text[BIG / 20];
+    int fd = client_dial(world);
+    size_t size = 0;
+    int64_t start = clock_monotonic_us();
+    client_say(fd, "GET /big HTTP/1.1\r\n" H "Connection: close\r\n\r\n");
+    for (ssize_t more; (more = recv(fd, text, sizeof text, MSG_WAITALL)) > 0; size += (size_t)more)
+        poll(NULL, 0, PHASE_MS / 5);
+    assert_true(size > BIG);
+    assert_true(clock_monotonic_us() - start > PHASE_MS * 1000);
+    close(fd);
+    world_free(world);
+}
+
+/* Requests are not taken from one who reads no answers. */
+static void a_deaf_client_is_not_listened_to(void **state)
+{
+    (void)state;
+    struct world *world = world_new(patient());
+    int fd = client_dial(world);
+    for (int i = 0; i < 20; i++)
+        client_say(fd, "GET /big HTTP/1.1\r\n" H "\r\n");
+    WAIT_FOR(atomic_load(&world->requests) == 1);
+    world_order(world, world_look);
+    assert_int_equal(atomic_load(&world->requests), 1);
+    close(fd);
+    world_free(world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_phase_ends),
+        cmocka_unit_test(the_handler_has_its_time),
+        cmocka_unit_test(a_reader_that_stalls_is_left),
+        cmocka_unit_test(a_slow_reader_is_served),
+        cmocka_unit_test(a_deaf_client_is_not_listened_to),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
