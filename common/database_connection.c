@@ -11,7 +11,7 @@
 
 enum {
     MOST_GROUPS = 2, /* of point reads under way: one that PostgreSQL works on, one that is there when it has done so */
-    MOST_IN_GROUP = 64, /* batches under one Sync: bounds what an error repeats and how long the first waits */
+    MOST_IN_GROUP = 16, /* batches under one Sync: bounds what an error repeats and how long the first waits */
     SHORTEST_REST_MS = 20,
     LONGEST_REST_MS = 1000,
     CONNECT_MS = 5000, /* from the first packet to all statements prepared */

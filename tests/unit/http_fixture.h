@@ -81,7 +81,7 @@ void client_hear_all(int fd, struct heard *heard);
 /* Once more, behind what has been heard; false at the end. */
 bool client_hear_more(int fd, struct heard *heard);
 /* How often a text stands in what was heard. */
-int client_count(const char *heard, const char *text);
+int client_count(const char *text, const char *what);
 
 /* What clients say; POST is without its end. */
 #define H "Host: a\r\n"

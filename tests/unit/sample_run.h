@@ -1,110 +1,67 @@
-/* sample_run.h -- the sample service on a PostgreSQL of its own: a group of tests begins with start() and ends with stop(),
- * each test with set_up() and tear_down(). */
+/* sample_run.h -- the sample service on a PostgreSQL of its own; calls of it, as a gateway would ask them, and their replies
+ * by the names of fields. A group of SAMPLE_TESTs begins with sample_start() and ends with sample_stop(). */
 #ifndef CAMPUS_TESTS_SAMPLE_RUN_H
 #define CAMPUS_TESTS_SAMPLE_RUN_H
 
+#include "tests/unit/arena_fixture.h"
 #include "tests/unit/sample_service.h"
 
-#include "common/log.h"
-#include "common/plan.h"
+#include "common/call_state.h"
 
-#include <event2/event.h>
+int sample_start(void **state);
+int sample_stop(void **state);
+/* Each test has empty tables, connections of its own and the `arena`, where all is that is handed out here. */
+int sample_set_up(void **state);
+int sample_tear_down(void **state);
 
-static struct cluster *cluster;
-static struct arena *lasting; /* of the contract and the plans, for all tests */
-static const struct schema *schema;
-static struct plans plans;
-static struct database_options options;
-static PGconn *other; /* another client of the database, as the superuser */
+#define SAMPLE_TEST(function) cmocka_unit_test_setup_teardown(function, sample_set_up, sample_tear_down)
 
-static struct arena *arena;
-static struct event_base *base;
-static struct database *database;
-
-static inline bool describe(size_t from)
-{
-    bool unreachable;
-    return database_describe(lasting, &options, plans.prepared + from, plans.prepared_count - from, &plans.error,
-                             &unreachable);
-}
-
-/* The service's plans, described and bound, as a start makes them. */
-static inline void bind_plans(void)
-{
-    static const struct method *const tables[] = { sample_methods, NULL };
-    static const struct service service = { "sample", tables, NULL };
-    bool right = plans_gather(&plans, lasting, &service, schema, sample_queries(lasting, NULL));
-    size_t gathered = plans.prepared_count;
-    if (!right || !describe(0) || !plans_bind(&plans) || !describe(gathered))
-        fail_msg("%s", plans.error);
-}
-
-static inline int start(void **state)
-{
-    (void)state;
-    log_set_level(LOG_ERROR);
-    cluster = sample_cluster();
-    lasting = arena_new();
-    schema = sample_schema(lasting);
-    options = sample_database_options(cluster);
-    bind_plans();
-    other = PQconnectdb(arena_printf(lasting, "%s user=postgres options='-c search_path=sample,campus,public'",
-                                     cluster_conninfo(cluster)));
-    assert_int_equal(PQstatus(other), CONNECTION_OK);
-    return 0;
-}
-
-static inline int stop(void **state)
-{
-    (void)state;
-    PQfinish(other);
-    arena_free(lasting);
-    cluster_stop(cluster);
-    return 0;
-}
-
-/* Runs SQL beside the service; the first value, or "". */
-static inline const char *sql(const char *text)
-{
-    PGresult *result = PQexec(other, text);
-    ExecStatusType status = PQresultStatus(result);
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-        fail_msg("%s", PQresultErrorMessage(result));
-    const char *value = arena_strdup(arena, PQntuples(result) ? PQgetvalue(result, 0, 0) : "");
-    PQclear(result);
-    return value;
-}
-
-static inline int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    /* No TRUNCATE: connections of the test before may still be preparing. */
-    sql("DELETE FROM thing; DELETE FROM part; DELETE FROM answer; DELETE FROM fact; UPDATE clock SET shift = '0'");
-    base = event_base_new();
-    database = database_open(base, &options, plans.prepared, plans.prepared_count);
-    return 0;
-}
-
-static inline int tear_down(void **state)
-{
-    (void)state;
-    database_close(database);
-    event_base_free(base);
-    if (PQtransactionStatus(other) != PQTRANS_IDLE)
-        sql("ROLLBACK");
-    arena_free(arena);
-    return 0;
-}
+/* Runs SQL beside the service, as the superuser; the first value, or "". */
+const char *sql(const char *text);
 
 #define ID(digit) "01900000-0000-7000-8000-00000000000" digit
 
-static inline void add_thing(const char *digit, const char *values)
-{
-    sql(arena_printf(arena,
-                     "INSERT INTO thing (id, path, title, kind, size, locked) VALUES "
-                     "('01900000-0000-7000-8000-00000000000%s', %s)",
-                     digit, values));
-}
+/* A thing of that ID; `values` are its path, title, kind, size and whether it is locked. */
+void add_thing(const char *digit, const char *values);
+
+/* A call and how often it has ended. */
+struct probe {
+    struct call call;
+    unsigned ended;
+};
+
+/* What a gateway sends with the body; a test changes what it is about. */
+struct asked {
+    const char *method, *key, *caller, *scope;
+    const char *set; /* the one path that a merge patch names, or NULL */
+    int64_t if_version; /* 0: none */
+    bool minted;
+    int64_t left_us;
+};
+
+extern const char someone[37]; /* the usual caller */
+/* The usual: by someone within su, without a key, with ten seconds left. */
+struct asked asked(const char *method);
+
+void put_text(struct buffer *body, const char *message, const char *name, const char *value);
+void put_number(struct buffer *body, const char *message, const char *name, int64_t value);
+
+/* A call, which may still be changed before it is begun. */
+struct probe *probe_of(const struct asked *asked, const struct buffer *body);
+void begin(struct probe *probe);
+/* Waits for its one end. */
+void finish(const struct probe *probe);
+/* A call that is under way, and one that has ended. */
+struct probe *submit(const struct asked *asked, const struct buffer *body);
+struct call *run(const struct asked *asked, const struct buffer *body);
+
+void assert_done(const struct call *call);
+void assert_refused(const struct call *call, enum status status, const char *code);
+
+const struct field *field_of(const char *message, const char *name);
+/* A field of a message, or of a call's reply, as SQL would write it; NULL where it is absent. */
+const char *told(struct slice wire, const char *message, const char *name);
+const char *reply_of(const struct call *call, const char *name);
+void assert_told(const struct call *call, const char *name, const char *expected);
 
 #endif

@@ -1,5 +1,5 @@
 /* test_execute.c -- calls of a small service against a real PostgreSQL: effect, answer and facts of each. */
-#include "tests/unit/sample_call.h"
+#include "tests/unit/sample_run.h"
 
 enum { MANY = 16 };
 
@@ -432,7 +432,7 @@ static void test_if_match_of_many_at_once(void **state)
         *spread = *probes[i]->call.plan;
         spread->queue_by = NULL;
         probes[i]->call.plan = spread;
-        execute(&probes[i]->call, database, &plans, on_end);
+        begin(probes[i]);
     }
     for (size_t i = 0; i < MANY; i++) {
         finish(probes[i]);
@@ -444,35 +444,33 @@ static void test_if_match_of_many_at_once(void **state)
     assert_string_equal(sql("SELECT version FROM thing"), "2");
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_read_fills_the_reply),
-        TEST(test_null_is_an_absent_field),
-        TEST(test_read_of_nothing),
-        TEST(test_target_of_a_read),
-        TEST(test_value_that_no_rule_caught),
-        TEST(test_row_that_does_not_fit),
-        TEST(test_deadline_that_has_passed),
-        TEST(test_write_and_its_replay),
-        TEST(test_what_a_write_stores),
-        TEST(test_key_with_another_request),
-        TEST(test_each_key_has_its_own_answer),
-        TEST(test_key_of_another_caller),
-        TEST(test_twins),
-        TEST(test_claim_that_another_holds),
-        TEST(test_lock_that_another_holds),
-        TEST(test_expired_answer_makes_way),
-        TEST(test_minted_key_is_kept_for_minutes),
-        TEST(test_sweep_takes_only_what_has_expired),
-        TEST(test_guard_refuses_and_nothing_is_written),
-        TEST(test_empty_reply_is_a_conflict),
-        TEST(test_constraints_name_their_code),
-        TEST(test_target_says_why),
-        TEST(test_if_match),
-        TEST(test_if_match_of_many_at_once),
+        SAMPLE_TEST(test_read_fills_the_reply),
+        SAMPLE_TEST(test_null_is_an_absent_field),
+        SAMPLE_TEST(test_read_of_nothing),
+        SAMPLE_TEST(test_target_of_a_read),
+        SAMPLE_TEST(test_value_that_no_rule_caught),
+        SAMPLE_TEST(test_row_that_does_not_fit),
+        SAMPLE_TEST(test_deadline_that_has_passed),
+        SAMPLE_TEST(test_write_and_its_replay),
+        SAMPLE_TEST(test_what_a_write_stores),
+        SAMPLE_TEST(test_key_with_another_request),
+        SAMPLE_TEST(test_each_key_has_its_own_answer),
+        SAMPLE_TEST(test_key_of_another_caller),
+        SAMPLE_TEST(test_twins),
+        SAMPLE_TEST(test_claim_that_another_holds),
+        SAMPLE_TEST(test_lock_that_another_holds),
+        SAMPLE_TEST(test_expired_answer_makes_way),
+        SAMPLE_TEST(test_minted_key_is_kept_for_minutes),
+        SAMPLE_TEST(test_sweep_takes_only_what_has_expired),
+        SAMPLE_TEST(test_guard_refuses_and_nothing_is_written),
+        SAMPLE_TEST(test_empty_reply_is_a_conflict),
+        SAMPLE_TEST(test_constraints_name_their_code),
+        SAMPLE_TEST(test_target_says_why),
+        SAMPLE_TEST(test_if_match),
+        SAMPLE_TEST(test_if_match_of_many_at_once),
     };
-    return cmocka_run_group_tests_name("execute", tests, start, stop);
+    return cmocka_run_group_tests_name("execute", tests, sample_start, sample_stop);
 }

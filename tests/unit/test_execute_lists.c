@@ -1,5 +1,5 @@
 /* test_execute_lists.c -- lists of a small service against a real PostgreSQL: their pages, orders, counts and tokens. */
-#include "tests/unit/sample_call.h"
+#include "tests/unit/sample_run.h"
 
 /* The ids of a list's rows, each shortened to what distinguishes it. */
 static const char *rows_of(const struct call *call)
@@ -172,17 +172,15 @@ static void test_token_gives_no_authority(void **state)
     assert_string_equal(rows_of(call), "4");
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_pages),
-        TEST(test_list_of_nothing),
-        TEST(test_count),
-        TEST(test_search_has_a_statement_of_its_own),
-        TEST(test_token_belongs_to_its_query),
-        TEST(test_token_gives_no_authority),
+        SAMPLE_TEST(test_pages),
+        SAMPLE_TEST(test_list_of_nothing),
+        SAMPLE_TEST(test_count),
+        SAMPLE_TEST(test_search_has_a_statement_of_its_own),
+        SAMPLE_TEST(test_token_belongs_to_its_query),
+        SAMPLE_TEST(test_token_gives_no_authority),
     };
-    return cmocka_run_group_tests_name("execute lists", tests, start, stop);
+    return cmocka_run_group_tests_name("execute lists", tests, sample_start, sample_stop);
 }

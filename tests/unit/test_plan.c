@@ -1,4 +1,5 @@
 /* test_plan.c -- a service's methods bound to their statements against a real PostgreSQL, and every refusal to start. */
+#include "tests/unit/arena_fixture.h"
 #include "tests/unit/sample_service.h"
 
 #include "common/embed.h"
@@ -9,7 +10,6 @@ static struct cluster *cluster;
 static struct arena *lasting; /* of the schema, for all tests */
 static const struct schema *schema;
 static struct database_options options;
-static struct arena *arena;
 
 static int start(void **state)
 {
@@ -26,20 +26,6 @@ static int stop(void **state)
     (void)state;
     arena_free(lasting);
     cluster_stop(cluster);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_new();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
     return 0;
 }
 
@@ -618,8 +604,6 @@ static void test_services_of_the_program(void **state)
         if (role->service)
             check_service(role->service, contract);
 }
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
