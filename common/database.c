@@ -185,6 +185,7 @@ void database_submit(struct database *database, struct batch *batch)
         batch->steps[i].result = NULL;
     forget(batch);
     batch->attempts = 0;
+    batch->lost_us = 0;
     batch->alone = false;
     batch->queued_us = clock_monotonic_us();
     if (database->closing || lane_full(lane)) {
@@ -227,12 +228,23 @@ static void pause_batch(struct lane_state *lane, struct batch *batch)
     }
 }
 
+/* Where all connections are cut at once, a batch may meet one dead one after another within a millisecond: so the number
+ * of attempts counts only once the outage has lasted. */
+static bool lost_for_good(const struct lane_state *lane, struct batch *batch)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (!batch->lost_us)
+        batch->lost_us = now_us;
+    return ++batch->attempts >= MOST_ATTEMPTS &&
+           now_us - batch->lost_us >= (int64_t)lane->database->options->unavailable_ms * 1000;
+}
+
 static void repeat_lost(struct lane_state *lane, struct batch *batch)
 {
     forget(batch);
     if (lane->database->closing) {
         queue_insert(&lane->database->turned_away, batch);
-    } else if (++batch->attempts >= MOST_ATTEMPTS) {
+    } else if (lost_for_good(lane, batch)) {
         finish(lane, batch, BATCH_UNAVAILABLE);
     } else {
         lane->retries++;

@@ -65,6 +65,7 @@ struct batch {
     /* The database's own: */
     struct batch *next;
     uint32_t attempts;
+    int64_t lost_us; /* when its connection was first lost under it; 0: never */
     bool alone; /* shares no Sync any more */
     int64_t queued_us, resume_us;
 };
