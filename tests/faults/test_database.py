@@ -37,9 +37,21 @@ def kill_postmaster(campus):
     os.kill(postmaster(campus), signal.SIGKILL)
 
 
+def forget_zombie(campus):
+    """Where process 1 reaps nobody, as in some containers, a killed postmaster stays as a zombie, and PostgreSQL takes its
+    lock files for those of a living one."""
+    locks = [campus.folder / "data/postmaster.pid", campus.folder / ".s.PGSQL.5432.lock"]
+    if locks[0].exists():
+        stat = pathlib.Path(f"/proc/{postmaster(campus)}/stat")
+        if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z":
+            for lock in locks:
+                lock.unlink(missing_ok=True)
+
+
 def start_again(campus):
     """As soon as the last child of the dead postmaster lets go of the shared memory."""
     def started():
+        forget_zombie(campus)
         try:
             return campus.cluster.start()
         except HarnessError:
