@@ -26,12 +26,9 @@ static void arm(struct background *background, uint32_t in_ms)
 
 static int64_t count_in(const PGresult *result)
 {
-    if (PQntuples(result) != 1 || PQgetlength(result, 0, 0) != 8)
-        return 0;
-    int64_t count = 0;
-    for (int i = 0; i < 8; i++)
-        count = count << 8 | (uint8_t)PQgetvalue(result, 0, 0)[i];
-    return count;
+    return PQntuples(result) == 1
+               ? column_integer(slice_of(PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0)))
+               : 0;
 }
 
 static void on_done(struct batch *batch, enum batch_outcome outcome, void *context)

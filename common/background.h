@@ -9,7 +9,7 @@ struct background;
 struct event_base;
 
 struct background_job {
-    size_t prepared[2]; /* the statements: a lock and the work, or the work twice named */
+    size_t prepared[2]; /* the statements in order: a lock and the work, or the work alone */
     size_t count;
     uint32_t every_ms;
     int64_t full; /* the last statement's count at which there may be more; 0: never */

@@ -83,11 +83,6 @@ struct arena *call_arena(struct call *call)
     return call->arena;
 }
 
-const struct rpc *call_rpc(const struct call *call)
-{
-    return call->plan->rpc;
-}
-
 static const struct field *field_named(const struct call *call, const char *name)
 {
     const struct field *field = message_find(call->plan->rpc->request, slice_text(name));
@@ -121,11 +116,6 @@ int64_t call_integer(const struct call *call, const char *field, int64_t absent)
 {
     const struct wire_field *value = value_of(call, field);
     return value ? (int64_t)value->value : absent;
-}
-
-bool call_flag(const struct call *call, const char *field)
-{
-    return call_integer(call, field, 0) != 0;
 }
 
 size_t call_texts(struct call *call, const char *field, const char *const **values)

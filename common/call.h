@@ -7,7 +7,6 @@
 struct call;
 
 struct arena *call_arena(struct call *call);
-const struct rpc *call_rpc(const struct call *call);
 /* The whole contract, for the rules of another method's messages. */
 const struct schema *call_schema(const struct call *call);
 
@@ -16,7 +15,6 @@ bool call_has(const struct call *call, const char *field);
 struct slice call_bytes(const struct call *call, const char *field); /* size 0 when absent */
 const char *call_text(struct call *call, const char *field); /* NULL when absent */
 int64_t call_integer(const struct call *call, const char *field, int64_t absent);
-bool call_flag(const struct call *call, const char *field);
 /* All values of a repeated string field. */
 size_t call_texts(struct call *call, const char *field, const char *const **values);
 

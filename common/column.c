@@ -11,7 +11,7 @@
 static const int64_t epoch_2000_us = 946684800000000; /* PostgreSQL counts from 2000, everybody else from 1970 */
 enum { EPOCH_2000_DAYS = 10957 };
 
-static int64_t big_endian(struct slice value)
+int64_t column_integer(struct slice value)
 {
     if (value.size == 0)
         return 0;
@@ -84,7 +84,7 @@ static bool fits_json(const struct field *field)
 
 static bool put_integer(struct buffer *out, const struct field *field, struct slice value)
 {
-    wire_put_varint(out, field->number, (uint64_t)big_endian(value));
+    wire_put_varint(out, field->number, (uint64_t)column_integer(value));
     return true;
 }
 
@@ -96,7 +96,7 @@ static bool put_bool(struct buffer *out, const struct field *field, struct slice
 
 static bool put_instant(struct buffer *out, const struct field *field, struct slice value)
 {
-    int64_t since_2000 = big_endian(value);
+    int64_t since_2000 = column_integer(value);
     if (since_2000 != INT64_MIN && since_2000 != INT64_MAX) /* an infinity is no instant: absent */
         wire_put_varint(out, field->number, (uint64_t)since_2000 + (uint64_t)epoch_2000_us);
     return true;
@@ -104,7 +104,7 @@ static bool put_instant(struct buffer *out, const struct field *field, struct sl
 
 static bool put_double(struct buffer *out, const struct field *field, struct slice value)
 {
-    uint64_t bits = (uint64_t)big_endian(value);
+    uint64_t bits = (uint64_t)column_integer(value);
     double number;
     memcpy(&number, &bits, sizeof number);
     wire_put_double(out, field->number, number);
@@ -156,7 +156,7 @@ static void date_format(int64_t days, char text[16])
 static bool put_date(struct buffer *out, const struct field *field, struct slice value)
 {
     char text[16];
-    int64_t days = big_endian(value);
+    int64_t days = column_integer(value);
     if (days == INT32_MIN || days == INT32_MAX) /* an infinity is no date: absent */
         return true;
     date_format(days + EPOCH_2000_DAYS, text);
@@ -219,7 +219,7 @@ static const char *text_text(struct arena *arena, struct slice value)
 
 static const char *integer_text(struct arena *arena, struct slice value)
 {
-    return arena_printf(arena, "%lld", (long long)big_endian(value));
+    return arena_printf(arena, "%lld", (long long)column_integer(value));
 }
 
 static const char *uuid_text(struct arena *arena, struct slice value)
@@ -234,7 +234,7 @@ static const char *uuid_text(struct arena *arena, struct slice value)
 static const char *date_text(struct arena *arena, struct slice value)
 {
     char text[16];
-    int64_t days = big_endian(value);
+    int64_t days = column_integer(value);
     if (days == INT32_MIN || days == INT32_MAX)
         return days < 0 ? "-infinity" : "infinity";
     date_format(days + EPOCH_2000_DAYS, text);
@@ -244,7 +244,7 @@ static const char *date_text(struct arena *arena, struct slice value)
 static const char *instant_text(struct arena *arena, struct slice value)
 {
     struct buffer out = buffer_in(arena);
-    int64_t since_2000 = big_endian(value);
+    int64_t since_2000 = column_integer(value);
     if (since_2000 == INT64_MIN || since_2000 == INT64_MAX)
         return since_2000 < 0 ? "-infinity" : "infinity";
     json_instant_format(&out, (int64_t)((uint64_t)since_2000 + (uint64_t)epoch_2000_us));

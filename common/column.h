@@ -21,6 +21,9 @@ struct column_type {
 /* NULL for a type that has no mapping: cast it in the statement. */
 const struct column_type *column_type_find(Oid oid);
 
+/* An integer of any size, as it stands in binary format; 0 where there is nothing. */
+int64_t column_integer(struct slice value);
+
 /* The value as SQL's text, for a page token; NULL for a type that no list can be ordered by. */
 const char *column_text(struct arena *arena, Oid oid, struct slice value);
 

@@ -192,10 +192,7 @@ static void put_page(struct call *call, const PGresult *rows, const PGresult *co
         wire_put_text(&call->reply, plan->next_page_token->number, rows_page_token(call, call->ending, rows, most - 1));
     if (count && PQntuples(count) == 1) {
         struct slice value = slice_of(PQgetvalue(count, 0, 0), (size_t)PQgetlength(count, 0, 0));
-        uint64_t total = 0;
-        for (size_t i = 0; i < value.size; i++)
-            total = total << 8 | value.data[i];
-        wire_put_varint(&call->reply, plan->total_count->number, total);
+        wire_put_varint(&call->reply, plan->total_count->number, (uint64_t)column_integer(value));
     }
 }
 

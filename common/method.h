@@ -40,14 +40,14 @@ struct call;
 
 struct method {
     const char *name; /* the rpc's */
-    const char
-        *query; /* statements of the batch, in order: "target_person, update_person". "{sort}" in the last stands for
-                            * the value of the request's enum field `sort`: a statement for each, the first is the default */
+    /* Statements of the batch, in order: "target_person, update_person". "{sort}" in the last stands for the value of the
+     * request's enum field `sort`: there is a statement for each, and the first is the default. */
+    const char *query;
     const char *search; /* instead of the last statement, when the request has the field `q`; or NULL */
     const char *count; /* the statement that gives total_count; or NULL */
     const char *adds; /* parameters that .check adds: "numbers, names" */
     const char *queue_by; /* a field of the request: equal values take the same connection */
-    enum lane lane; /* LANE_POINT stands for a read; a WRITE has LANE_WRITE unless it says LANE_IMPORT */
+    enum lane lane; /* LANE_POINT stands for a read; a WRITE has LANE_WRITE unless it says another */
     /* Rules that need only the request and the caller; before any I/O. Refuses with call_refuse() or call_complain(). */
     void (*check)(struct call *call);
     /* Shapes the reply where rows alone cannot: pure, and run again on a stored answer's rows. */

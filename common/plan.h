@@ -103,9 +103,6 @@ bool plans_gather(struct plans *plans, struct arena *arena, const struct service
 bool plans_bind(struct plans *plans) __attribute__((warn_unused_result));
 
 /* Adds one more statement under a name of its own, or finds it. */
-size_t plans_add(struct plans *plans, const struct statement *statement);
-
-/* The same from its text. */
 size_t plans_add_sql(struct plans *plans, const char *name, const char *sql);
 
 /* Sets plans->error, one line that names the method or the statement at fault. Always false. */

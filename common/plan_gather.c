@@ -16,7 +16,7 @@ static size_t find_prepared(const struct plans *plans, const char *name)
     return i;
 }
 
-size_t plans_add(struct plans *plans, const struct statement *statement)
+static size_t add_statement(struct plans *plans, const struct statement *statement)
 {
     size_t at = find_prepared(plans, statement->name);
     if (at < plans->prepared_count)
@@ -38,7 +38,7 @@ size_t plans_add_sql(struct plans *plans, const char *name, const char *sql)
 {
     struct statement *statement = arena_alloc(plans->arena, sizeof *statement);
     *statement = statement_parse(plans->arena, name, slice_text(sql));
-    return plans_add(plans, statement);
+    return add_statement(plans, statement);
 }
 
 static const struct method *find_method(const struct service *service, const char *name)
@@ -101,7 +101,7 @@ static bool gather_ending(struct plans *plans, const struct statements *queries,
         statement = with_tail(plans, plan, statement);
     if (!statement)
         return false;
-    ending->step.prepared = plans_add(plans, statement);
+    ending->step.prepared = add_statement(plans, statement);
     return true;
 }
 
@@ -153,7 +153,7 @@ static bool gather_extras(struct plans *plans, const struct statements *queries,
         if (!statement)
             return false;
         plan->count = arena_zalloc(plans->arena, sizeof *plan->count);
-        plan->count->prepared = plans_add(plans, statement);
+        plan->count->prepared = add_statement(plans, statement);
     }
     return true;
 }
@@ -194,7 +194,7 @@ static bool gather_plan(struct plans *plans, const struct statements *queries, c
         const struct statement *statement = statement_for(plans, queries, plan, names[i]);
         if (!statement)
             return false;
-        plan->steps[i].prepared = plans_add(plans, statement);
+        plan->steps[i].prepared = add_statement(plans, statement);
         plan->steps[i].target = strncmp(statement->name, "target_", 7) == 0;
     }
     return gather_endings(plans, queries, plan, names[count - 1]) && gather_extras(plans, queries, plan);

@@ -6,7 +6,7 @@
 
 struct call;
 
-/* Refuses the call where a step's rows say so: see method.h on `refusal` and on targets. */
+/* Refuses a read where a step's rows say so: see method.h on `refusal` and on targets. A write's guards refuse in SQL. */
 void rows_control(struct call *call, const struct bound_step *step, const PGresult *result);
 /* Fills call->reply from the last statement's rows (at most `most` of them); false where a value does not fit its field. */
 bool rows_reply(struct call *call, const struct ending *ending, const PGresult *result, int most)

@@ -17,7 +17,8 @@
 
 enum { CALL_MS = 120000 };
 
-const char local_operator[] = "00000000-0000-0000-0000-000000000000";
+/* As caller, the nil UUID. */
+static const char operator_id[] = "00000000-0000-0000-0000-000000000000";
 static const char endpoint[] = "inproc://local";
 
 struct local {
@@ -106,7 +107,7 @@ bool local_call(struct local *local, struct arena *arena, const char *method, st
     Campus__Bus__Principal caller = CAMPUS__BUS__PRINCIPAL__INIT;
     BusRequest header = CAMPUS__BUS__REQUEST__INIT;
     uuid_new(key);
-    caller.id = arena_strdup(arena, local_operator);
+    caller.id = arena_strdup(arena, operator_id);
     caller.permissions = permissions;
     caller.n_permissions = 1;
     caller.organisation = everywhere;

@@ -18,7 +18,4 @@ void local_close(struct local *local);
 bool local_call(struct local *local, struct arena *arena, const char *method, struct slice request, struct slice *reply,
                 const char **code) __attribute__((warn_unused_result));
 
-/* The operator's id as caller: the nil UUID. */
-extern const char local_operator[];
-
 #endif
