@@ -12,11 +12,20 @@
 #define SETTINGS(TEXT, NUMBER)                                                                                         \
     TEXT(database, "dbname=campus", "PostgreSQL as a libpq conninfo; each role brings its own user")                   \
     TEXT(bus, "inproc://campus", "where gateways bind and workers dial; several separated by commas")                  \
+    TEXT(control, "", "where the gateway takes operators' commands (ipc://...); empty: nowhere")                       \
+    TEXT(bus_key_file, "", "this process's secret key for a bus over tcp, made by campus keys new")                    \
+    TEXT(gateway_key_file, "", "the gateways' public key, for what dials them over tcp")                               \
+    TEXT(allowed_keys_file, "", "the gateway's list of public keys and the roles that each may serve over tcp")        \
     TEXT(listen, "127.0.0.1:8080", "address and port for HTTP; port 0 takes a free one")                               \
+    TEXT(tls_certificate_file, "", "PEM chain for HTTPS in place of HTTP; read again when it changes")                 \
+    TEXT(tls_key_file, "", "PEM private key of the certificate")                                                       \
+    TEXT(trusted_proxies, "", "addresses and networks whose X-Forwarded-For is believed, separated by commas")         \
     TEXT(metrics_listen, "127.0.0.1:9464", "address and port for /metrics; empty: none")                               \
     TEXT(secret_file, "", "32 random bytes known to all workers: page tokens and keys are derived from it")            \
     TEXT(log_level, "info", "debug, info, warning or error")                                                           \
     TEXT(cors_origins, "", "origins that browsers may call from, separated by commas; * for any")                      \
+    NUMBER(reuse_port, 0, 0, 1, "1: a successor may listen on the same port beside")                                   \
+    NUMBER(resolve_ms, 2000, 100, 60000, "between two look-ups of the gateways' names")                                \
     NUMBER(request_ms, 10000, 100, 600000, "how long a request may take, from its arrival to its answer")              \
     NUMBER(header_ms, 10000, 10, 600000, "how long a request's header section may take to arrive")                     \
     NUMBER(body_ms, 30000, 10, 600000, "how long a request's body may take to arrive")                                 \
