@@ -1,68 +1,21 @@
 /* bus.c -- the worker's half of the conversation: READY until pinged, requests in, replies out. */
-#include "common/bus.h"
-
-#include "common/bus_socket.h"
+#include "common/bus_state.h"
 #include "common/envelope.h"
 #include "common/log.h"
-#include "common/outbox.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <sodium.h>
-#include <stdlib.h>
-
-#define uthash_fatal(message) abort()
-#include <uthash.h>
 
 enum {
     READY_MS = 20, /* between two READYs, until a ping answers one */
     PING_MS = 250, /* what a gateway keeps to, and how often its silence is counted */
     MOST_SILENCE = 3, /* pings missed: that gateway is gone, or takes us for gone */
     EAGER_READIES = 50, /* then once in PING_MS: a gateway that does not answer may have refused us */
-    MOST_GATEWAYS = 64,
     MOST_CREDITS = 4096,
     GENERATIONS = 2, /* of requests at once: a gateway's, and those of the one before its restart */
     BYE_LINGER_MS = 1000,
-};
-
-struct gateway {
-    struct bus *bus;
-    uint32_t index;
-    const char *endpoint;
-    struct bus_socket *socket; /* NULL where it could not be opened: tried again at the next tick */
-    struct event *tick;
-    struct outbox unsent; /* replies: at most one for each request taken */
-    uint64_t boot; /* of the ping heard last; 0 before */
-    size_t pending;
-    uint32_t readies; /* sent without an answer */
-    uint32_t silence; /* ticks since the last ping */
-    bool heard; /* a ping has answered our READY, and pings go on */
-    bool drain_told;
-};
-
-/* Without padding: compared as bytes. */
-struct pending_key {
-    uint64_t gateway, boot, id;
-};
-
-/* A request that its handler has not answered yet. */
-struct pending {
-    struct pending_key key;
-    UT_hash_handle hh;
-};
-
-struct bus {
-    struct event_base *base;
-    void *zmq;
-    struct bus_options options;
-    struct bus_handler handler;
-    struct arena *forever, *incoming, *outgoing;
-    struct slice ready;
-    struct pending *pending;
-    struct gateway *gateways;
-    uint32_t gateway_count;
-    bool draining;
 };
 
 static enum bus_sent gateway_send(struct gateway *gateway, struct slice envelope, struct slice body)
@@ -204,7 +157,7 @@ static void on_message(const struct peer *from, struct slice bytes, struct slice
     arena_reset(gateway->bus->incoming);
     const BusEnvelope *envelope = envelope_read(gateway->bus->incoming, bytes);
     if (!envelope) {
-        log_warning("unreadable message from a gateway", "gateway=%u bytes=%zu", gateway->index, bytes.size);
+        log_warning("unreadable message from a gateway", "endpoint=%s bytes=%zu", gateway->endpoint, bytes.size);
         return;
     }
     size_t kind = (size_t)envelope->kind;
@@ -218,14 +171,13 @@ static bool gateway_dial(struct gateway *gateway)
     struct bus_socket_options options = {
         .kind = BUS_DEALER,
         .endpoint = gateway->endpoint,
+        .keys = bus->options.keys,
         .max_message = bus->options.max_message,
         .on_message = on_message,
         .on_flush = on_flush,
         .context = gateway,
     };
     gateway->socket = bus_socket_open(bus->base, bus->zmq, &options);
-    if (!gateway->socket)
-        log_error("cannot dial a gateway", "gateway=%u error=%d", gateway->index, errno);
     return gateway->socket;
 }
 
@@ -235,7 +187,7 @@ static bool gateway_dial(struct gateway *gateway)
  * whatever the old connection still holds. */
 static void gateway_lost(struct gateway *gateway)
 {
-    log_warning("gateway lost", "gateway=%u pending=%zu", gateway->index, gateway->pending);
+    log_warning("gateway lost", "endpoint=%s pending=%zu", gateway->endpoint, gateway->pending);
     gateway->heard = false;
     gateway->readies = 0;
     outbox_clear(&gateway->unsent);
@@ -256,35 +208,38 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     (void)fd, (void)what;
     if (gateway_gone(gateway))
         gateway_lost(gateway);
+    if (!gateway->heard && !gateway->listed) {
+        gateway_close(gateway);
+        return;
+    }
     if (gateway->bus->draining && gateway->heard && !gateway->drain_told)
         gateway->drain_told = gateway_tell(gateway, CAMPUS__BUS__ENVELOPE__KIND__DRAIN);
-    if (!gateway->socket)
-        gateway_dial(gateway);
+    if (!gateway->socket && !gateway_dial(gateway))
+        log_error("cannot dial a gateway", "endpoint=%s errno=%d", gateway->endpoint, errno);
     if (!gateway->heard)
         gateway_say_ready(gateway);
     gateway_tick_in(gateway, gateway->heard || gateway->readies >= EAGER_READIES ? PING_MS : READY_MS);
 }
 
-static bool gateway_open(struct bus *bus, const char *endpoint)
+bool gateway_open(struct gateway *gateway, const struct dial *dial, const char *endpoint)
 {
-    struct gateway *gateway = &bus->gateways[bus->gateway_count];
-    *gateway = (struct gateway){ .bus = bus, .index = bus->gateway_count++ };
-    gateway->endpoint = arena_strdup(bus->forever, endpoint);
+    struct bus *bus = dial->bus;
+    *gateway = (struct gateway){ .bus = bus, .index = (uint32_t)(gateway - bus->gateways), .dial = dial };
+    memcpy(gateway->endpoint, endpoint, strlen(endpoint) + 1);
+    if (!gateway_dial(gateway))
+        return false;
+    gateway->open = gateway->listed = true;
     outbox_init(&gateway->unsent);
     gateway->tick = evtimer_new(bus->base, on_tick, gateway);
     if (!gateway->tick)
         abort();
     gateway_tick_in(gateway, 0);
-    return gateway_dial(gateway);
+    return true;
 }
 
-struct bus *bus_open(struct event_base *base, void *zmq, const struct bus_options *options,
-                     const struct bus_handler *handler)
+struct bus *bus_open(struct arena *arena, struct event_base *base, void *zmq, const struct bus_options *options,
+                     const struct bus_handler *handler, const char **error)
 {
-    uint32_t count = 0;
-    while (options->endpoints[count])
-        count++;
-    assert(count >= 1 && count <= MOST_GATEWAYS);
     assert(options->credits >= 1 && options->credits <= MOST_CREDITS);
     struct bus *bus = calloc(1, sizeof *bus);
     if (!bus || sodium_init() < 0)
@@ -299,11 +254,7 @@ struct bus *bus_open(struct event_base *base, void *zmq, const struct bus_option
     const char *instance =
         arena_printf(bus->forever, "%08x%08x%08x", randombytes_random(), randombytes_random(), randombytes_random());
     bus->ready = envelope_pack_ready(bus->forever, options->schema, options->service, instance, options->credits);
-    bus->gateways = arena_alloc(bus->forever, count * sizeof *bus->gateways);
-    bool opened = true;
-    for (uint32_t i = 0; i < count; i++)
-        opened &= gateway_open(bus, options->endpoints[i]);
-    if (opened)
+    if (bus_dial_start(bus, arena, error))
         return bus;
     bus_close(bus);
     return NULL;
@@ -349,8 +300,10 @@ void bus_reply(struct bus *bus, struct bus_origin origin, const BusReply *reply,
 void bus_drain(struct bus *bus)
 {
     bus->draining = true;
-    for (uint32_t i = 0; i < bus->gateway_count; i++)
-        bus->gateways[i].drain_told = gateway_tell(&bus->gateways[i], CAMPUS__BUS__ENVELOPE__KIND__DRAIN);
+    bus_dial_stop(bus);
+    for (size_t i = 0; i < MOST_GATEWAYS; i++)
+        if (bus->gateways[i].open)
+            bus->gateways[i].drain_told = gateway_tell(&bus->gateways[i], CAMPUS__BUS__ENVELOPE__KIND__DRAIN);
 }
 
 size_t bus_pending(const struct bus *bus)
@@ -358,13 +311,15 @@ size_t bus_pending(const struct bus *bus)
     return HASH_COUNT(bus->pending);
 }
 
-static void gateway_close(struct gateway *gateway)
+void gateway_close(struct gateway *gateway)
 {
     on_flush(gateway);
     gateway_tell(gateway, CAMPUS__BUS__ENVELOPE__KIND__BYE);
     outbox_clear(&gateway->unsent);
     bus_socket_close(gateway->socket, BYE_LINGER_MS);
     event_free(gateway->tick);
+    gateway->socket = NULL;
+    gateway->open = gateway->heard = false;
 }
 
 void bus_close(struct bus *bus)
@@ -372,8 +327,10 @@ void bus_close(struct bus *bus)
     struct pending *pending, *next;
     if (!bus)
         return;
-    for (uint32_t i = 0; i < bus->gateway_count; i++)
-        gateway_close(&bus->gateways[i]);
+    bus_dial_free(bus);
+    for (size_t i = 0; i < MOST_GATEWAYS; i++)
+        if (bus->gateways[i].open)
+            gateway_close(&bus->gateways[i]);
     HASH_ITER(hh, bus->pending, pending, next)
     {
         HASH_DEL(bus->pending, pending);

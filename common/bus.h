@@ -4,17 +4,19 @@
 #ifndef CAMPUS_BUS_H
 #define CAMPUS_BUS_H
 
+#include "common/arena.h"
 #include "common/schema.h"
 #include "common/slice.h"
 
 struct bus;
+struct curve_keys;
 struct event_base;
 typedef struct Campus__Bus__Request BusRequest; /* build/bus.pb-c.h */
 typedef struct Campus__Bus__Reply BusReply;
 
 /* From which gateway a request came, and as which: what a reply needs to find its way. A value to be kept. */
 struct bus_origin {
-    uint32_t gateway; /* index of the endpoint */
+    uint32_t gateway; /* its place among those that are dialled */
     uint64_t boot, id;
 };
 
@@ -29,14 +31,19 @@ struct bus_handler {
 
 struct bus_options {
     const char *service;
-    const char *const *endpoints; /* NULL-terminated; one gateway each */
+    /* NULL-terminated: inproc, ipc or tcp, one gateway each; behind a name of tcp, one at each of its addresses. What
+     * stands for any address is where others dial, and passed over. */
+    const char *const *endpoints;
+    const struct curve_keys *keys; /* for tcp, or NULL */
+    uint32_t resolve_ms; /* between two look-ups of a name */
     uint32_t credits; /* requests that one gateway may have here at once */
     size_t max_message;
     const struct schema *schema; /* for the signatures of READY */
 };
 
-struct bus *bus_open(struct event_base *base, void *zmq, const struct bus_options *options,
-                     const struct bus_handler *handler);
+/* What the options point to outlives the bus. NULL with *error, which lies in the arena. */
+struct bus *bus_open(struct arena *arena, struct event_base *base, void *zmq, const struct bus_options *options,
+                     const struct bus_handler *handler, const char **error);
 void bus_reply(struct bus *bus, struct bus_origin origin, const BusReply *reply, struct slice body);
 /* Says DRAIN to every gateway: no new requests come, but for those already on the way. */
 void bus_drain(struct bus *bus);

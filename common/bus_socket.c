@@ -1,10 +1,16 @@
 /* bus_socket.c -- the pump: flush, then receive until there is nothing, and again after every send from outside. */
 #include "common/bus_socket.h"
 
+#include "common/clock.h"
+#include "common/curve.h"
+#include "common/log.h"
+#include "common/zap.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <zmq.h>
 
@@ -15,12 +21,19 @@ enum {
     HIGH_WATER = 10000, /* a backstop: credit is the limit that is felt */
     LONGEST_ENDPOINT = 256,
     MOST_FRAMES = 3, /* routing id, envelope, body */
+    QUIET_S = 60, /* between two log lines about handshakes that fail: who is refused dials again and again */
 };
+
+/* The header hides it, since it is new, but the library has it: where nobody answers for the domain, nobody gets in. */
+#define ZAP_ENFORCE_DOMAIN 93
 
 struct bus_socket {
     struct bus_socket_options options;
     void *zmq;
+    void *monitor; /* of a tcp socket: tells of handshakes that failed */
     struct event *readable, *kick, *housekeeping;
+    zmq_msg_t *delivering; /* its envelope; a ROUTER's */
+    int64_t quiet_until_us;
     bool pumping, kicked;
 };
 
@@ -91,7 +104,9 @@ static void deliver(struct bus_socket *socket, zmq_msg_t frames[MOST_FRAMES], si
         return;
     peer.size = (uint8_t)id.size;
     memcpy(peer.id, id.data, id.size);
+    socket->delivering = &frames[1]; /* the connection's properties are not on the id's frame */
     options->on_message(&peer, frame_slice(&frames[1]), frame_slice(&frames[2]), options->context);
+    socket->delivering = NULL;
 }
 
 /* Takes one message with all its frames; false where there is none. After the first frame the others are there. */
@@ -136,11 +151,37 @@ static void pump(evutil_socket_t fd, short what, void *context)
         pump_after(socket, RETRY_MS);
 }
 
+static int set_text(void *zmq, int option, const char *text)
+{
+    return zmq_setsockopt(zmq, option, text, strlen(text) + 1);
+}
+
+/* Who binds is the server, so that a peer who is refused is refused by one who answers. */
+static int set_curve(struct bus_socket *socket)
+{
+    const struct curve_keys *keys = socket->options.keys;
+    void *zmq = socket->zmq;
+    int one = 1;
+    if (!keys) {
+        errno = EACCES;
+        return -1;
+    }
+    if (socket->options.kind == BUS_ROUTER)
+        return zmq_setsockopt(zmq, ZMQ_CURVE_SERVER, &one, sizeof one) |
+               set_text(zmq, ZMQ_CURVE_SECRETKEY, keys->secret) |
+               zmq_setsockopt(zmq, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN, strlen(ZAP_DOMAIN)) |
+               zmq_setsockopt(zmq, ZAP_ENFORCE_DOMAIN, &one, sizeof one);
+    return set_text(zmq, ZMQ_CURVE_SERVERKEY, keys->gateway) | set_text(zmq, ZMQ_CURVE_PUBLICKEY, keys->own) |
+           set_text(zmq, ZMQ_CURVE_SECRETKEY, keys->secret);
+}
+
 static int set_options(struct bus_socket *socket)
 {
     bool router = socket->options.kind == BUS_ROUTER;
     int64_t max_message = (int64_t)socket->options.max_message;
     int one = 1, failed = 0;
+    if (curve_needed(socket->options.endpoint) && set_curve(socket) != 0)
+        return -1;
     for (size_t i = 0; i < sizeof common_options / sizeof *common_options; i++)
         failed |= zmq_setsockopt(socket->zmq, common_options[i].option, &common_options[i].value, sizeof(int));
     failed |= zmq_setsockopt(socket->zmq, ZMQ_MAXMSGSIZE, &max_message, sizeof max_message);
@@ -159,6 +200,52 @@ static int set_options(struct bus_socket *socket)
     return failed;
 }
 
+/* Looked at now and then, so it needs no place in the loop. */
+static int open_monitor(struct bus_socket *socket, void *zmq)
+{
+    enum { FAILURES = ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH };
+    char endpoint[64];
+    if (!curve_needed(socket->options.endpoint))
+        return 0;
+    snprintf(endpoint, sizeof endpoint, "inproc://monitor-%p", (void *)socket);
+    socket->monitor = zmq_socket(zmq, ZMQ_PAIR);
+    return socket->monitor && zmq_setsockopt(socket->monitor, ZMQ_LINGER, &(int){ 0 }, sizeof(int)) == 0 &&
+                   zmq_socket_monitor(socket->zmq, endpoint, FAILURES) == 0 &&
+                   zmq_connect(socket->monitor, endpoint) == 0
+               ? 0
+               : -1;
+}
+
+static void read_monitor(struct bus_socket *socket)
+{
+    struct {
+        uint16_t event;
+        uint32_t value;
+    } __attribute__((packed)) happened;
+    char address[LONGEST_ENDPOINT];
+    bool auth = false;
+    size_t count = 0;
+    while (zmq_recv(socket->monitor, &happened, sizeof happened, ZMQ_DONTWAIT) == sizeof happened) {
+        zmq_recv(socket->monitor, address, sizeof address, ZMQ_DONTWAIT);
+        auth = happened.event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+        count++;
+    }
+    int64_t now_us = clock_monotonic_us();
+    if (count == 0 || now_us < socket->quiet_until_us)
+        return;
+    socket->quiet_until_us = now_us + (int64_t)QUIET_S * 1000000;
+    log_error("bus: handshake failed", "endpoint=%s reason=%s", socket->options.endpoint,
+              auth ? "key_not_allowed" : "wrong_key_or_no_curve");
+}
+
+static void on_housekeeping(evutil_socket_t fd, short what, void *context)
+{
+    struct bus_socket *socket = context;
+    if (socket->monitor)
+        read_monitor(socket);
+    pump(fd, what, socket);
+}
+
 static int attach(struct bus_socket *socket, struct event_base *base)
 {
     static const struct timeval housekeeping = { .tv_usec = HOUSEKEEPING_MS * 1000 };
@@ -168,7 +255,7 @@ static int attach(struct bus_socket *socket, struct event_base *base)
         return -1;
     socket->readable = event_new(base, fd, EV_READ | EV_PERSIST, pump, socket);
     socket->kick = evtimer_new(base, pump, socket);
-    socket->housekeeping = event_new(base, -1, EV_PERSIST, pump, socket);
+    socket->housekeeping = event_new(base, -1, EV_PERSIST, on_housekeeping, socket);
     if (!socket->readable || !socket->kick || !socket->housekeeping)
         abort();
     event_add(socket->readable, NULL);
@@ -185,7 +272,7 @@ struct bus_socket *bus_socket_open(struct event_base *base, void *zmq, const str
         abort();
     socket->options = *options;
     socket->zmq = zmq_socket(zmq, router ? ZMQ_ROUTER : ZMQ_DEALER);
-    if (socket->zmq && set_options(socket) == 0 &&
+    if (socket->zmq && set_options(socket) == 0 && open_monitor(socket, zmq) == 0 &&
         (router ? zmq_bind : zmq_connect)(socket->zmq, options->endpoint) == 0 && attach(socket, base) == 0)
         return socket;
     int error = errno;
@@ -212,6 +299,10 @@ void bus_socket_close(struct bus_socket *socket, int linger_ms)
     for (size_t i = 0; i < sizeof events / sizeof *events; i++)
         if (events[i])
             event_free(events[i]);
+    if (socket->monitor) {
+        zmq_socket_monitor(socket->zmq, NULL, 0);
+        zmq_close(socket->monitor);
+    }
     if (socket->zmq && socket->options.kind == BUS_ROUTER)
         unbind(socket);
     if (socket->zmq) {
@@ -245,6 +336,12 @@ enum bus_sent bus_socket_send(struct bus_socket *socket, const struct peer *to, 
     if (!failed)
         return BUS_SENT;
     return errno == EAGAIN ? BUS_FULL : BUS_UNROUTABLE;
+}
+
+const char *bus_socket_sender(const struct bus_socket *socket)
+{
+    assert(socket->delivering);
+    return curve_needed(socket->options.endpoint) ? zmq_msg_gets(socket->delivering, "User-Id") : NULL;
 }
 
 bool bus_socket_writable(struct bus_socket *socket)

@@ -9,6 +9,7 @@
 #include "common/slice.h"
 
 struct bus_socket;
+struct curve_keys;
 struct event_base;
 
 enum bus_socket_kind { BUS_ROUTER, BUS_DEALER };
@@ -24,7 +25,9 @@ typedef void (*bus_on_message)(const struct peer *from, struct slice envelope, s
 
 struct bus_socket_options {
     enum bus_socket_kind kind;
-    const char *endpoint; /* a ROUTER binds it, a DEALER connects to it: inproc://..., ipc://... */
+    const char *endpoint; /* a ROUTER binds it, a DEALER connects to it: inproc://..., ipc://..., tcp://... */
+    const struct curve_keys
+        *keys; /* tcp is always CURVE: without keys it does not open. Used during the opening only */
     size_t max_message; /* bytes; a larger message closes that connection (not on inproc) */
     bus_on_message on_message;
     /* Before each reading: the moment to send again what was BUS_FULL. Returns whether some is still left. Or NULL. */
@@ -32,7 +35,7 @@ struct bus_socket_options {
     void *context;
 };
 
-/* NULL with errno set. `zmq` is the process's ZeroMQ context. */
+/* NULL with errno set; EACCES is tcp without keys. `zmq` is the process's ZeroMQ context. */
 struct bus_socket *bus_socket_open(struct event_base *base, void *zmq, const struct bus_socket_options *options);
 /* Sends what is queued for at most linger_ms, then closes. NULL is fine. Not from within its own on_message. */
 void bus_socket_close(struct bus_socket *socket, int linger_ms);
@@ -46,6 +49,10 @@ enum bus_sent {
 /* Copies both frames. `to` is NULL on a DEALER. */
 enum bus_sent bus_socket_send(struct bus_socket *socket, const struct peer *to, struct slice envelope,
                               struct slice body) __attribute__((warn_unused_result));
+
+/* The public key, in Z85, of whoever sent the message under delivery, as its connection has proved; NULL where the transport
+ * trusts the host (inproc, ipc). Only within on_message, and valid as long. */
+const char *bus_socket_sender(const struct bus_socket *socket);
 
 /* Whether a message could be sent now: on a DEALER, whether somebody is connected. */
 bool bus_socket_writable(struct bus_socket *socket);

@@ -271,26 +271,39 @@ static void write_metrics(FILE *out, void *context)
     fprintf(out, "campus_calls_pending{service=\"%s\"} %zu\n", runtime->service->name, bus_pending(runtime->bus));
 }
 
-static void open_loop(struct runtime *runtime)
+static bool open_bus(struct runtime *runtime)
 {
     const struct settings *settings = runtime->options->settings;
-    runtime->base = event_base_new();
-    runtime->database = database_open(runtime->base, &runtime->database_options, runtime->plans.prepared,
-                                      runtime->plans.prepared_count);
+    const char *error = NULL;
     struct bus_options bus = {
         .service = runtime->service->name,
         .endpoints = settings_list(runtime->arena, settings->bus),
+        .keys = runtime->options->keys,
+        .resolve_ms = settings->resolve_ms,
         .credits = settings->credits,
         .max_message = settings->max_message,
         .schema = runtime->options->schema,
     };
     struct bus_handler handler = { .on_request = on_request, .on_cancel = on_cancel, .context = runtime };
-    runtime->bus = bus_open(runtime->base, runtime->options->zmq, &bus, &handler);
+    runtime->bus = bus_open(runtime->arena, runtime->base, runtime->options->zmq, &bus, &handler, &error);
+    return runtime->bus || start_failed(error);
+}
+
+static bool open_loop(struct runtime *runtime)
+{
+    runtime->base = event_base_new();
+    if (!open_bus(runtime)) {
+        event_base_free(runtime->base);
+        return false;
+    }
+    runtime->database = database_open(runtime->base, &runtime->database_options, runtime->plans.prepared,
+                                      runtime->plans.prepared_count);
     runtime->stop = event_new(runtime->base, runtime->options->stop_fd, EV_READ | EV_PERSIST, on_stop, runtime);
     runtime->tick = event_new(runtime->base, -1, EV_PERSIST, on_tick, runtime);
     event_add(runtime->stop, NULL);
     start_jobs(runtime);
     runtime->page = metrics_start(runtime->options->metrics, runtime->base, write_metrics, runtime);
+    return true;
 }
 
 static void close_loop(struct runtime *runtime)
@@ -315,8 +328,7 @@ int service_run(const struct service *service, const struct role_options *option
     log_set_role(service->name);
     set_database_options(&runtime);
     bool started = load_plans(&runtime) && meet_database(&runtime);
-    if (started && bind_plans(&runtime)) {
-        open_loop(&runtime);
+    if (started && bind_plans(&runtime) && open_loop(&runtime)) {
         log_info("serving", "methods=%zu statements=%zu", runtime.plans.count, runtime.plans.prepared_count);
         event_base_dispatch(runtime.base);
         close_loop(&runtime);

@@ -6,6 +6,7 @@
 #include "common/pagetoken.h"
 #include "common/settings.h"
 
+struct curve_keys;
 struct metrics;
 
 /* What every role gets. All of it outlives the role. */
@@ -14,6 +15,7 @@ struct role_options {
     const struct schema *schema;
     void *zmq;
     struct metrics *metrics;
+    const struct curve_keys *keys; /* of a bus over tcp, or NULL */
     uint8_t secret[PAGE_SECRET]; /* the server's */
     int stop_fd; /* an eventfd: readable when the role is to stop gracefully */
 };

@@ -68,7 +68,9 @@ struct local *local_open(const struct role *role, const struct settings *setting
         .ping_ms = settings->ping_ms,
         .max_message = settings->max_message,
     };
-    local->dispatcher = dispatch_open(local->base, local->options.zmq, &dispatch, &error);
+    struct arena *arena = arena_new(); /* for the reason of a failure */
+    local->dispatcher = dispatch_open(arena, local->base, local->options.zmq, &dispatch, &error);
+    arena_free(arena);
     if (!local->dispatcher || pthread_create(&local->thread, NULL, run_service, local) != 0)
         abort(); /* inproc cannot fail but for memory */
     return local;

@@ -3,6 +3,7 @@
 #include "common/log.h"
 #include "common/migrate.h"
 #include "common/version.h"
+#include "services/bus_keys_command.h"
 #include "services/demo.h"
 #include "services/keys_command.h"
 #include "services/local.h"
@@ -87,6 +88,11 @@ static int key(struct command_line *line)
     return with_membership(line, keys_command);
 }
 
+static int bus_keys(struct command_line *line)
+{
+    return bus_keys_command(line->arena, line->words);
+}
+
 static int demo(struct command_line *line)
 {
     return with_membership(line, demo_command);
@@ -102,12 +108,16 @@ static int version(struct command_line *line)
 static const struct {
     const char *name, *arguments, *help;
     int (*run)(struct command_line *line);
+    bool options; /* takes options of its own, beside the settings */
 } commands[] = {
-    { "serve", "[ROLE...]", "run the named roles, or all: gateway, membership", serve },
-    { "migrate", "", "bring the database's schema up to this program", run_migrations },
-    { "key", "create --name=N --permissions=P[,P] [--organisation=O] [--file=F] | list | revoke ID", "API keys", key },
-    { "demo", "", "fill an empty database with the demo campus", demo },
-    { "version", "", "say which program this is", version },
+    { "serve", "[ROLE...]", "run the named roles, or all: gateway, membership", serve, false },
+    { "migrate", "", "bring the database's schema up to this program", run_migrations, false },
+    { "key", "create --name=N --permissions=P[,P] [--organisation=O] [--file=F] | list | revoke ID", "API keys", key,
+      true },
+    { "keys", "new NAME [--serves=ROLE[,ROLE]] [--folder=DIR]",
+      "NAME.secret and NAME.public for a bus over tcp; --serves adds it to the list DIR/allowed", bus_keys, true },
+    { "demo", "", "fill an empty database with the demo campus", demo, false },
+    { "version", "", "say which program this is", version, false },
 };
 
 static int help(FILE *out, int exit_code)
@@ -143,7 +153,7 @@ static int run(struct arena *arena, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(commands[i].name, name) != 0)
             continue;
-        for (const char **word = line.words; commands[i].run != key && *word; word++)
+        for (const char **word = line.words; !commands[i].options && *word; word++)
             if (strncmp(*word, "--", 2) == 0)
                 return fail(arena_printf(arena, "there is no setting %s (campus --help lists them)", *word));
         return commands[i].run(&line);

@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "common/metrics.h"
+#include "services/bus_access.h"
 #include "services/gateway/gateway.h"
 #include "services/membership/membership.h"
 #include "services/metrics_server.h"
@@ -33,6 +34,8 @@ struct role_thread {
 struct fleet {
     struct role_thread threads[MOST_ROLES];
     size_t count;
+    struct bus_access access;
+    struct metrics_server *metrics_server;
 };
 
 const struct role *role_find(const char *name)
@@ -102,12 +105,40 @@ static bool names_known(const char *const *names)
     return true;
 }
 
+static bool any_service(const char *const *names)
+{
+    for (const struct role *role = roles; role->name; role++)
+        if (role->service && is_named(names, role->name))
+            return true;
+    return false;
+}
+
+/* The keys of the bus and the metrics' server: what all roles of the process need before they start. */
+static bool open_common(struct fleet *fleet, const char *const *names, struct role_options *options)
+{
+    const struct settings *settings = options->settings;
+    struct arena *arena = arena_new();
+    const char *error = NULL;
+    bool opened = bus_access_open(arena, &fleet->access, options->zmq, settings, is_named(names, "gateway"),
+                                  any_service(names), &error);
+    if (!opened)
+        log_error("cannot start", "reason=\"%s\"", error);
+    arena_free(arena);
+    options->keys = fleet->access.needed ? &fleet->access.keys : NULL;
+    return opened && metrics_server_start(&fleet->metrics_server, options->metrics, settings->metrics_listen);
+}
+
+static void wait_for_signal(const sigset_t *ends)
+{
+    int signal_number;
+    sigwait(ends, &signal_number);
+}
+
 int roles_serve(const char *const *names, const struct settings *settings, const struct schema *schema,
                 const uint8_t secret[PAGE_SECRET])
 {
     struct fleet fleet = { .count = 0 };
     struct role_options options = { .settings = settings, .schema = schema };
-    int signal_number, exit_code = 0;
     sigset_t ends;
     if (!names_known(names))
         return 1;
@@ -118,19 +149,18 @@ int roles_serve(const char *const *names, const struct settings *settings, const
     pthread_sigmask(SIG_BLOCK, &ends, NULL); /* inherited by the threads: only we take them */
     options.zmq = zmq_ctx_new();
     options.metrics = metrics_new();
-    struct metrics_server *server = NULL;
-    if (!metrics_server_start(&server, options.metrics, settings->metrics_listen))
-        exit_code = 1;
+    int exit_code = open_common(&fleet, names, &options) ? 0 : 1;
     for (const struct role *role = roles; role->name && exit_code == 0; role++)
         if (is_named(names, role->name))
             start_thread(&fleet, role, options);
     if (exit_code == 0)
-        sigwait(&ends, &signal_number);
+        wait_for_signal(&ends);
     for (size_t i = 0; i < fleet.count; i++) {
         stop_thread(&fleet.threads[i]);
         exit_code |= fleet.threads[i].exit_code;
     }
-    metrics_server_stop(server);
+    metrics_server_stop(fleet.metrics_server);
+    bus_access_close(&fleet.access);
     zmq_ctx_term(options.zmq);
     metrics_free(options.metrics);
     return exit_code;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <sodium.h>
+#include <zmq.h>
 
 enum { SHORTEST_PING_MS = 10, LONGEST_PING_MS = 250 };
 
@@ -161,31 +162,33 @@ static void add_services(struct dispatcher *dispatcher)
     }
 }
 
-static const char *bind_endpoint(struct dispatcher *dispatcher, void *zmq, const char *name)
+static bool bind_endpoint(struct dispatcher *dispatcher, void *zmq, const char *name)
 {
     struct endpoint *endpoint = &dispatcher->endpoints[dispatcher->endpoint_count++];
     struct bus_socket_options options = {
         .kind = BUS_ROUTER,
         .endpoint = name,
+        .keys = dispatcher->options.keys,
         .max_message = dispatcher->options.max_message,
         .on_message = on_message,
         .context = endpoint,
     };
     endpoint->dispatcher = dispatcher;
     endpoint->socket = bus_socket_open(dispatcher->base, zmq, &options);
-    return endpoint->socket ? NULL : strerror(errno);
+    return endpoint->socket;
 }
 
-static const char *bind_endpoints(struct dispatcher *dispatcher, void *zmq)
+/* NULL, or what went wrong, in the arena. */
+static const char *bind_endpoints(struct dispatcher *dispatcher, struct arena *arena, void *zmq)
 {
-    const char *error = NULL;
     dispatcher->endpoints = arena_zalloc(dispatcher->forever, MOST_ENDPOINTS * sizeof *dispatcher->endpoints);
-    for (const char *const *name = dispatcher->options.endpoints; *name && !error; name++) {
+    for (const char *const *name = dispatcher->options.endpoints; *name; name++) {
         if (dispatcher->endpoint_count == MOST_ENDPOINTS)
             return "too many bus endpoints";
-        error = bind_endpoint(dispatcher, zmq, *name);
+        if (!bind_endpoint(dispatcher, zmq, *name))
+            return arena_printf(arena, "bus %s: %s", *name, zmq_strerror(errno));
     }
-    return error;
+    return NULL;
 }
 
 static void add_timers(struct dispatcher *dispatcher)
@@ -220,8 +223,8 @@ static struct dispatcher *dispatcher_new(struct event_base *base, const struct d
     return dispatcher;
 }
 
-struct dispatcher *dispatch_open(struct event_base *base, void *zmq, const struct dispatch_options *options,
-                                 const char **error)
+struct dispatcher *dispatch_open(struct arena *arena, struct event_base *base, void *zmq,
+                                 const struct dispatch_options *options, const char **error)
 {
     if (options->ping_ms < SHORTEST_PING_MS || options->ping_ms > LONGEST_PING_MS) {
         *error = "ping_ms is not within 10 to 250";
@@ -230,7 +233,7 @@ struct dispatcher *dispatch_open(struct event_base *base, void *zmq, const struc
     struct dispatcher *dispatcher = dispatcher_new(base, options);
     add_services(dispatcher);
     add_timers(dispatcher);
-    *error = bind_endpoints(dispatcher, zmq);
+    *error = bind_endpoints(dispatcher, arena, zmq);
     if (!*error)
         return dispatcher;
     dispatch_close(dispatcher);

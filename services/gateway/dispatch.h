@@ -6,11 +6,14 @@
 #ifndef CAMPUS_GATEWAY_DISPATCH_H
 #define CAMPUS_GATEWAY_DISPATCH_H
 
+#include "common/arena.h"
 #include "common/schema.h"
 #include "common/slice.h"
 
 #include <stdio.h>
 
+struct allowed;
+struct curve_keys;
 struct dispatcher;
 struct dispatch_ticket; /* one request on its way */
 struct event_base;
@@ -19,6 +22,8 @@ typedef struct Campus__Bus__Reply BusReply;
 
 struct dispatch_options {
     const char *const *endpoints; /* NULL-terminated: each is bound by a ROUTER of its own */
+    const struct curve_keys *keys; /* for those over tcp, or NULL */
+    struct allowed *allowed; /* likewise: which key may serve what. The dispatcher's thread's own; borrowed */
     const struct schema *schema; /* a worker must know every method of its service in it */
     uint32_t queue_limit; /* requests of one service that wait for a worker, at most */
     uint32_t queue_ms; /* how long one waits at most: then 503 with Retry-After */
@@ -30,8 +35,9 @@ struct dispatch_options {
  * Called once a ticket, never from within dispatch_send(). */
 typedef void (*dispatch_on_reply)(const BusReply *reply, struct slice body, void *context);
 
-struct dispatcher *dispatch_open(struct event_base *base, void *zmq, const struct dispatch_options *options,
-                                 const char **error);
+/* NULL with *error, which lies in the arena. */
+struct dispatcher *dispatch_open(struct arena *arena, struct event_base *base, void *zmq,
+                                 const struct dispatch_options *options, const char **error);
 /* Forgets the tickets that are still open, without calling their on_reply. NULL is fine. */
 void dispatch_close(struct dispatcher *dispatcher);
 

@@ -1,6 +1,7 @@
 /* dispatch_worker.c -- who works: READY, pings, choice, and what becomes of the requests of one that is gone. */
 #include "services/gateway/dispatch_worker.h"
 
+#include "common/allowed.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "services/gateway/dispatch_ticket.h"
@@ -75,10 +76,31 @@ static void worker_ping(struct worker *worker)
     worker_send(worker, worker->service->dispatcher->ping_bytes, slice_of(NULL, 0));
 }
 
+/* inproc and ipc trust the host; over tcp a key may serve what the list says, now. */
+static bool may_serve(const struct dispatcher *dispatcher, const char *key, const char *service)
+{
+    return !key || !*key || (dispatcher->options.allowed && allowed_may(dispatcher->options.allowed, key, service));
+}
+
+/* A connection outlives the list that let it in. */
+static void drop_disallowed(struct dispatcher *dispatcher)
+{
+    struct worker *worker, *next;
+    if (!dispatcher->options.allowed)
+        return;
+    allowed_refresh(dispatcher->options.allowed);
+    HASH_ITER(hh, dispatcher->workers, worker, next)
+    {
+        if (!may_serve(dispatcher, worker->public_key, worker->service->name))
+            worker_lost(worker, "key_not_allowed");
+    }
+}
+
 /* Pings are counted, not time: when this process was stopped itself, the answers lie in the socket unread. */
 void workers_ping(struct dispatcher *dispatcher)
 {
     struct worker *worker, *next;
+    drop_disallowed(dispatcher);
     HASH_ITER(hh, dispatcher->workers, worker, next)
     {
         if (worker->unanswered >= MOST_MISSED_PINGS) {
@@ -176,8 +198,15 @@ static struct service *find_service(struct dispatcher *dispatcher, const char *n
     return NULL;
 }
 
-/* The service that this worker may join, or NULL: then it is refused. */
-static struct service *admit(struct dispatcher *dispatcher, const Campus__Bus__Ready *ready)
+/* As logs name who offers: the list's name of its key, or the key. */
+static const char *name_of(const struct dispatcher *dispatcher, const char *key)
+{
+    const char *name = dispatcher->options.allowed ? allowed_name(dispatcher->options.allowed, key) : NULL;
+    return name ? name : key;
+}
+
+/* The service that this worker may join, or NULL: then it is refused. `key` is NULL where the transport trusts the host. */
+static struct service *admit(struct dispatcher *dispatcher, const Campus__Bus__Ready *ready, const char *key)
 {
     struct service *service = find_service(dispatcher, ready->service);
     const char *what = "", *why = NULL;
@@ -187,6 +216,8 @@ static struct service *admit(struct dispatcher *dispatcher, const Campus__Bus__R
         why = "unknown_service";
     else if (service->worker_count >= MOST_WORKERS)
         why = "too_many_workers";
+    else if (!may_serve(dispatcher, key, service->name))
+        why = "key_not_allowed", what = name_of(dispatcher, key);
     else if (!service_fits(service, ready, &what))
         why = "lacks";
     if (why)
@@ -243,13 +274,16 @@ void worker_on_ready(struct endpoint *endpoint, const struct peer *from, const B
         worker_hand_back(worker, false);
         worker_free(worker);
     }
-    struct service *service = admit(endpoint->dispatcher, ready);
+    const char *key = bus_socket_sender(endpoint->socket);
+    struct service *service = admit(endpoint->dispatcher, ready, key);
     if (!service)
         return;
     forget_earlier(service, endpoint, fingerprint_of(ready->instance));
     worker = worker_new(service, endpoint, from);
     worker->credits = clamp_credits(ready->credits);
     worker->fingerprint = fingerprint_of(ready->instance);
+    if (key)
+        memcpy(worker->public_key, key, strnlen(key, CURVE_TEXT - 1));
     worker_ping(worker);
 }
 

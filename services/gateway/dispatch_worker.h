@@ -3,6 +3,7 @@
 #define CAMPUS_GATEWAY_DISPATCH_WORKER_H
 
 #include "common/bus_socket.h"
+#include "common/curve.h"
 #include "services/gateway/dispatch_state.h"
 
 /* GREETED: READY came and a ping went; requests go once its PONG shows that it heard us. So any READY of a LIVE worker
@@ -25,6 +26,7 @@ struct worker {
     uint32_t unanswered; /* pings since it was heard last */
     int64_t sent_us;
     uint64_t fingerprint; /* of its instance, never 0 */
+    char public_key[CURVE_TEXT]; /* that its connection has proved; empty where the transport trusts the host */
     struct ticket_list tickets; /* `held` of them, in the order of sending */
 };
 

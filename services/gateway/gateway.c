@@ -1,6 +1,7 @@
 /* gateway.c -- puts the parts together, and takes them apart gracefully. */
 #include "services/gateway/gateway.h"
 
+#include "common/allowed.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -22,6 +23,7 @@ struct gateway {
     struct http_handler handler;
     struct event *stop, *tick;
     struct metrics_page *page;
+    struct allowed *allowed; /* keys of the bus over tcp, or NULL */
     int64_t stop_by_us;
 };
 
@@ -80,18 +82,30 @@ static uint32_t burst_of(const struct settings *settings, uint32_t rate)
     return burst > HIGHEST_BURST ? HIGHEST_BURST : burst ? (uint32_t)burst : 1;
 }
 
-static bool open_context(struct gateway *gateway, const char **error)
+static bool open_dispatcher(struct gateway *gateway, const char **error)
 {
     const struct settings *settings = gateway->options->settings;
-    struct exchange_context *context = &gateway->context;
+    if (gateway->options->keys &&
+        !(gateway->allowed = allowed_load(gateway->arena, settings->allowed_keys_file, error)))
+        return false;
     struct dispatch_options dispatch = {
         .endpoints = settings_list(gateway->arena, settings->bus),
+        .keys = gateway->options->keys,
+        .allowed = gateway->allowed,
         .schema = gateway->options->schema,
         .queue_limit = settings->queue_limit,
         .queue_ms = settings->queue_ms,
         .ping_ms = settings->ping_ms,
         .max_message = settings->max_message,
     };
+    gateway->context.dispatcher = dispatch_open(gateway->arena, gateway->base, gateway->options->zmq, &dispatch, error);
+    return gateway->context.dispatcher;
+}
+
+static bool open_context(struct gateway *gateway, const char **error)
+{
+    const struct settings *settings = gateway->options->settings;
+    struct exchange_context *context = &gateway->context;
     *context = (struct exchange_context){
         .schema = gateway->options->schema,
         .routes = routes_new(gateway->arena, gateway->options->schema, error),
@@ -105,8 +119,7 @@ static bool open_context(struct gateway *gateway, const char **error)
     if (!context->routes)
         return false;
     context->openapi = openapi_write(gateway->arena, context->schema, CAMPUS_VERSION);
-    context->dispatcher = dispatch_open(gateway->base, gateway->options->zmq, &dispatch, error);
-    if (context->dispatcher)
+    if (open_dispatcher(gateway, error))
         context->principals = principals_new(context->dispatcher, context->schema, error);
     return context->principals != NULL;
 }
@@ -167,6 +180,7 @@ int gateway_run(const struct role_options *options)
     principals_free(gateway.context.principals);
     if (gateway.context.dispatcher)
         dispatch_close(gateway.context.dispatcher);
+    allowed_free(gateway.allowed);
     limits_free(gateway.context.address_limits);
     limits_free(gateway.context.principal_limits);
     event_base_free(gateway.base);

@@ -126,6 +126,7 @@ void fixture_worker_run(struct fixture_worker *worker)
     struct bus_options options = {
         .service = "echo",
         .endpoints = endpoints,
+        .keys = worker->keys,
         .credits = worker->credits,
         .max_message = FIXTURE_MESSAGE,
         .schema = worker->schema ? worker->schema : &fixture_schema,
@@ -134,7 +135,10 @@ void fixture_worker_run(struct fixture_worker *worker)
     worker->base = event_base_new();
     struct event *command = event_new(worker->base, worker->command, EV_READ | EV_PERSIST, on_command, worker);
     event_add(command, NULL);
-    worker->bus = bus_open(worker->base, worker->zmq, &options, &handler);
+    struct arena *arena = arena_new();
+    const char *error = NULL;
+    worker->bus = bus_open(arena, worker->base, worker->zmq, &options, &handler, &error);
+    arena_free(arena);
     if (!worker->bus)
         abort();
     event_base_dispatch(worker->base);
@@ -173,15 +177,19 @@ struct fixture_gateway fixture_gateway_open(void *zmq, struct fixture_gateway_op
     const char *endpoints[] = { with.endpoint, NULL }, *error = NULL;
     struct dispatch_options options = {
         .endpoints = endpoints,
+        .keys = with.keys,
+        .allowed = with.allowed,
         .schema = &fixture_schema,
         .queue_limit = with.queue_limit ? with.queue_limit : 100,
         .queue_ms = with.queue_ms ? with.queue_ms : 5000,
         .ping_ms = with.ping_ms ? with.ping_ms : 250,
         .max_message = FIXTURE_MESSAGE,
     };
-    gateway.dispatcher = dispatch_open(gateway.loop.base, zmq, &options, &error);
+    struct arena *arena = arena_new();
+    gateway.dispatcher = dispatch_open(arena, gateway.loop.base, zmq, &options, &error);
     if (!gateway.dispatcher)
         fail_msg("dispatch_open: %s", error);
+    arena_free(arena);
     return gateway;
 }
 

@@ -24,6 +24,7 @@ struct fixture_worker {
     void *zmq;
     const char *name, *endpoint;
     const struct schema *schema; /* NULL: the gateway's */
+    const struct curve_keys *keys;
     uint32_t credits;
     int command; /* eventfd: one of the commands */
     atomic_size_t most_pending, served, cancelled;
@@ -51,6 +52,8 @@ struct fixture_gateway {
 struct fixture_gateway_options {
     const char *endpoint;
     uint32_t queue_limit, queue_ms, ping_ms;
+    const struct curve_keys *keys;
+    struct allowed *allowed;
 };
 
 struct fixture_gateway fixture_gateway_open(void *zmq, struct fixture_gateway_options with);

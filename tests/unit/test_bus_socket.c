@@ -63,8 +63,8 @@ static void on_dealer(const struct peer *from, struct slice envelope, struct sli
 
 static void open_both(struct world *world, const char *endpoint)
 {
-    struct bus_socket_options router = { BUS_ROUTER, endpoint, MAX_MESSAGE, on_router, NULL, world };
-    struct bus_socket_options dealer = { BUS_DEALER, endpoint, MAX_MESSAGE, on_dealer, NULL, world };
+    struct bus_socket_options router = { BUS_ROUTER, endpoint, NULL, MAX_MESSAGE, on_router, NULL, world };
+    struct bus_socket_options dealer = { BUS_DEALER, endpoint, NULL, MAX_MESSAGE, on_dealer, NULL, world };
     world->dealer = bus_socket_open(world->loop.base, world->place.zmq, &dealer);
     world->router = bus_socket_open(world->loop.base, world->place.zmq, &router);
     assert_non_null(world->dealer);
@@ -130,8 +130,8 @@ static void test_send_does_not_eat_a_wake_up(void **state)
 static void test_nobody_there(void **state)
 {
     struct world *world = *state;
-    struct bus_socket_options dealer = { BUS_DEALER, world->place.ipc, MAX_MESSAGE, on_dealer, NULL, world };
-    struct bus_socket_options router = { BUS_ROUTER, "inproc://other", MAX_MESSAGE, on_router, NULL, world };
+    struct bus_socket_options dealer = { BUS_DEALER, world->place.ipc, NULL, MAX_MESSAGE, on_dealer, NULL, world };
+    struct bus_socket_options router = { BUS_ROUTER, "inproc://other", NULL, MAX_MESSAGE, on_router, NULL, world };
     struct peer stranger = { 3, "abc" };
     world->dealer = bus_socket_open(world->loop.base, world->place.zmq, &dealer);
     world->router = bus_socket_open(world->loop.base, world->place.zmq, &router);
@@ -143,8 +143,9 @@ static void test_nobody_there(void **state)
 static void test_cannot_bind(void **state)
 {
     struct world *world = *state;
-    struct bus_socket_options router = { BUS_ROUTER, "ipc:///nonexistent/folder/bus", MAX_MESSAGE, on_router, NULL,
-                                         world };
+    struct bus_socket_options router = {
+        BUS_ROUTER, "ipc:///nonexistent/folder/bus", NULL, MAX_MESSAGE, on_router, NULL, world
+    };
     assert_null(bus_socket_open(world->loop.base, world->place.zmq, &router));
     assert_int_equal(errno, ENOENT);
 }

@@ -1,0 +1,164 @@
+/* allowed.c -- the list, as it was when the file was last whole. */
+#include "common/allowed.h"
+
+#include "common/curve.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <zmq.h>
+
+enum { LONGEST_LINE = 512, MOST_KEYS = 1024 };
+
+struct entry {
+    char key[CURVE_TEXT];
+    const char *roles, *name;
+};
+
+/* What the file held at one time. */
+struct content {
+    struct arena *arena;
+    struct entry *entries;
+    size_t count;
+};
+
+struct allowed {
+    char *path;
+    struct content content;
+    struct stat seen; /* the file that was read last, whole or not */
+};
+
+/* Whether the line is an entry; false leaves it unread. An empty line and a comment are handled by the caller. */
+static bool read_entry(struct arena *arena, const char *line, struct entry *entry)
+{
+    char key[64], roles[LONGEST_LINE], name[LONGEST_LINE], excess;
+    uint8_t bytes[32];
+    if (sscanf(line, "%63s %511s %511s %c", key, roles, name, &excess) != 3 || strlen(key) != CURVE_TEXT - 1 ||
+        !zmq_z85_decode(bytes, key))
+        return false;
+    memcpy(entry->key, key, CURVE_TEXT);
+    entry->roles = arena_strdup(arena, roles);
+    entry->name = arena_strdup(arena, name);
+    return true;
+}
+
+/* The file's content, with *line 0; else *line is the one at fault. */
+static struct content read_content(FILE *file, size_t *line)
+{
+    struct content content = { .arena = arena_new() };
+    char text[LONGEST_LINE];
+    size_t number = 0;
+    *line = 0;
+    content.entries = arena_alloc(content.arena, MOST_KEYS * sizeof *content.entries);
+    while (!*line && fgets(text, sizeof text, file)) {
+        number++;
+        bool whole = strchr(text, '\n') || feof(file);
+        text[strcspn(text, "\r\n")] = '\0';
+        if (whole && (strncmp(text, "# ", 2) == 0 || !text[strspn(text, " \t#")]))
+            continue;
+        if (whole && content.count < MOST_KEYS && read_entry(content.arena, text, &content.entries[content.count]))
+            content.count++;
+        else
+            *line = number;
+    }
+    return content;
+}
+
+/* Takes over what the file holds; false with errno or *line, and the list as it was. */
+static bool read_file(struct allowed *allowed, size_t *line)
+{
+    FILE *file = fopen(allowed->path, "re");
+    *line = 0;
+    if (!file || fstat(fileno(file), &allowed->seen) != 0) {
+        if (file)
+            fclose(file);
+        return false;
+    }
+    struct content content = read_content(file, line);
+    fclose(file);
+    if (*line) {
+        arena_free(content.arena);
+        return false;
+    }
+    arena_free(allowed->content.arena);
+    allowed->content = content;
+    return true;
+}
+
+struct allowed *allowed_load(struct arena *arena, const char *path, const char **error)
+{
+    struct allowed *allowed = calloc(1, sizeof *allowed);
+    size_t line = 0;
+    if (!allowed || !(allowed->path = strdup(path)))
+        abort();
+    if (*path && read_file(allowed, &line))
+        return allowed;
+    const char *reason = *path ? strerrordesc_np(errno) : "a bus over tcp needs it";
+    if (line)
+        reason = arena_printf(arena, "line %zu is not KEY ROLE[,ROLE] NAME", line);
+    *error = arena_printf(arena, "setting allowed_keys_file: '%s': %s", path, reason);
+    allowed_free(allowed);
+    return NULL;
+}
+
+void allowed_free(struct allowed *allowed)
+{
+    if (!allowed)
+        return;
+    arena_free(allowed->content.arena);
+    free(allowed->path);
+    free(allowed);
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+void allowed_refresh(struct allowed *allowed)
+{
+    struct stat now;
+    size_t line;
+    if (stat(allowed->path, &now) != 0 || same_file(&now, &allowed->seen))
+        return;
+    allowed->seen = now; /* one look at each state of it, and one log line */
+    if (read_file(allowed, &line))
+        log_info("allowed keys read", "keys=%zu", allowed->content.count);
+    else if (line)
+        log_error("allowed keys not understood", "line=%zu", line);
+    else
+        log_error("allowed keys not readable", "errno=%d", errno);
+}
+
+static const struct entry *find(const struct allowed *allowed, const char *key)
+{
+    for (size_t i = 0; i < allowed->content.count; i++)
+        if (strcmp(allowed->content.entries[i].key, key) == 0)
+            return &allowed->content.entries[i];
+    return NULL;
+}
+
+const char *allowed_name(const struct allowed *allowed, const char *key)
+{
+    const struct entry *entry = find(allowed, key);
+    return entry ? entry->name : NULL;
+}
+
+static bool lists(const char *roles, const char *role)
+{
+    size_t size = strlen(role);
+    for (const char *at = roles; *at; at += strcspn(at, ","), at += *at == ',')
+        if (strcspn(at, ",") == size && memcmp(at, role, size) == 0)
+            return true;
+    return false;
+}
+
+bool allowed_may(const struct allowed *allowed, const char *key, const char *role)
+{
+    const struct entry *entry = find(allowed, key);
+    return entry && (lists(entry->roles, role) || lists(entry->roles, "*"));
+}
