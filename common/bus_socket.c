@@ -207,7 +207,8 @@ static int open_monitor(struct bus_socket *socket, void *zmq)
     char endpoint[64];
     if (!curve_needed(socket->options.endpoint))
         return 0;
-    snprintf(endpoint, sizeof endpoint, "inproc://monitor-%p", (void *)socket);
+    /* Of its own: an earlier monitor's name is freed later, in another thread. */
+    snprintf(endpoint, sizeof endpoint, "inproc://monitor-%08x%08x", randombytes_random(), randombytes_random());
     socket->monitor = zmq_socket(zmq, ZMQ_PAIR);
     return socket->monitor && zmq_setsockopt(socket->monitor, ZMQ_LINGER, &(int){ 0 }, sizeof(int)) == 0 &&
                    zmq_socket_monitor(socket->zmq, endpoint, FAILURES) == 0 &&

@@ -269,6 +269,7 @@ class Process:
     def __init__(self, name, arguments, folder, environment, path=None):
         self.name = name
         self.path = path
+        self.run_in = []  # what goes before the command: another network namespace
         self.arguments = arguments
         self.folder = folder
         self.environment = environment
@@ -285,7 +286,7 @@ class Process:
         """Starts it; its log goes on at the end. Does not wait for anything: see Campus.start_process."""
         self.started_at = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
-            command = as_user([self.path or program(), *self.arguments])
+            command = [*self.run_in, *as_user([self.path or program(), *self.arguments])]
             self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
                                           env=self.environment, start_new_session=True)
         self.frozen = False
@@ -381,6 +382,7 @@ class Campus:
         self.processes = {name: Process(name, arguments, self.folder, self.environment)
                           for name, arguments in shapes.items()}
         self.entrance = self.processes["gateway" if split else "campus"]
+        self.address = "127.0.0.1"
         self.port = self.metrics_port = None
         self._keys = itertools.count(1)
 
@@ -409,7 +411,7 @@ class Campus:
         self.port = self.metrics_port = None
         self.port = int(wait_until(lambda: self._told(r" gateway: ready url=\S+:(\d+)"), "ready", seconds))
         # Whoever starts it anew finds it where it was.
-        self.environment["CAMPUS_LISTEN"] = f"127.0.0.1:{self.port}"
+        self.environment["CAMPUS_LISTEN"] = f"{self.address}:{self.port}"
         self.metrics_port = int(self._told(r": metrics port=(\d+)"))
         wait_until(self._is_ready, "/readyz", seconds)
 
@@ -485,7 +487,7 @@ class Campus:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     def run(self, *arguments, input=None, check=True):
         """Runs `campus ARGUMENTS...` with this campus's settings. Its CompletedProcess, with text output."""
@@ -507,11 +509,11 @@ class Campus:
         return file.read_text().strip()
 
     def client(self, key=None):
-        return Client("127.0.0.1", self.port, key)
+        return Client(self.address, self.port, key)
 
     def metrics(self):
         """The text of /metrics."""
-        with Client("127.0.0.1", self.metrics_port) as client:
+        with Client(self.address, self.metrics_port) as client:
             return client.get("/metrics").expect(200).text
 
     def metric(self, name, **labels):

@@ -210,6 +210,8 @@ static struct service *admit(struct dispatcher *dispatcher, const Campus__Bus__R
 {
     struct service *service = find_service(dispatcher, ready->service);
     const char *what = "", *why = NULL;
+    if (key && dispatcher->options.allowed)
+        allowed_refresh(dispatcher->options.allowed); /* who let the connection in has just read it */
     if (strlen(ready->service) > LONGEST_NAME || strlen(ready->instance) > LONGEST_NAME)
         why = "long_name";
     else if (!service)
