@@ -94,9 +94,7 @@ class Fastify:
     def __init__(self, cluster):
         self.folder = install_fastify()
         self.key = secrets.token_urlsafe(32)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         numbered = {"id": "$1", "caller_person": "$2", "scopes": "$3"}
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "CAMPUS_"))}
         self.environment = {
@@ -126,6 +124,31 @@ class Fastify:
 def open_campus():
     campus = harness.Campus(cluster=Cluster(), settings=SETTINGS)
     return campus
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@contextlib.contextmanager
+def open_apart(whole):
+    """The same campus as a process a role, over tcp with CURVE, beside the one that is whole: the same data and keys."""
+    keys = harness.new_folder()
+    whole.run("keys", "new", "gateway", f"--folder={keys}")
+    whole.run("keys", "new", "membership", f"--folder={keys}", "--serves=membership")
+    apart = harness.Campus(split=True, workers=1, cluster=whole.cluster, settings={
+        **SETTINGS, "CAMPUS_BUS": f"tcp://127.0.0.1:{free_port()}", "CAMPUS_GATEWAY_KEY_FILE": str(keys / "gateway.public"),
+        "CAMPUS_ALLOWED_KEYS_FILE": str(keys / "allowed")})
+    for name, process in apart.processes.items():
+        process.environment = {**apart.environment, "CAMPUS_BUS_KEY_FILE": str(keys / f"{name.partition('-')[0]}.secret")}
+        process.start()
+    try:
+        apart.wait_ready()
+        yield apart
+    finally:
+        apart.stop()
 
 
 def start_seconds(campus, times):
