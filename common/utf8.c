@@ -60,6 +60,11 @@ bool utf8_valid(struct slice text)
     return true;
 }
 
+size_t utf8_sequence(const uint8_t *at, const uint8_t *end)
+{
+    return *at < 0x80 ? 1 : sequence_size(at, end);
+}
+
 size_t utf8_length(struct slice text)
 {
     size_t continuations = 0, i = 0;

@@ -6,6 +6,8 @@
 
 /* Valid UTF-8: no surrogates, no overlong forms, nothing above U+10FFFF. */
 bool utf8_valid(struct slice text);
+/* The size of the valid sequence at `at`, which is before `end`; 0: there is none. */
+size_t utf8_sequence(const uint8_t *at, const uint8_t *end);
 /* Code points; the text is valid. */
 size_t utf8_length(struct slice text);
 /* In NFC; the text is valid. */
