@@ -1,9 +1,16 @@
-/* csv.c -- one pass; a row is read cell by cell, a cell in one of its two forms. */
+/* csv.c -- one pass; a row is read cell by cell, a cell in one of its forms. */
 #include "common/csv.h"
+
+#include <strings.h>
+
+static bool ends_line(const struct csv_reader *reader, const uint8_t *at)
+{
+    return at == reader->end || *at == '\n' || (*at == '\r' && at + 1 < reader->end && at[1] == '\n');
+}
 
 static bool ends_cell(const struct csv_reader *reader, const uint8_t *at)
 {
-    return at == reader->end || *at == ',' || *at == '\n' || (*at == '\r' && at + 1 < reader->end && at[1] == '\n');
+    return ends_line(reader, at) || *at == reader->separator;
 }
 
 static struct slice take_plain(struct csv_reader *reader)
@@ -50,12 +57,73 @@ static void end_line(struct csv_reader *reader)
     reader->line++;
 }
 
+/* ="0012", be it as it stands or in quotes once more: "=""0012""". */
+static bool is_formula_text(const uint8_t *at, const uint8_t *end)
+{
+    return end - at >= 3 && at[0] == '=' && at[1] == '"';
+}
+
+static struct slice without_formula(struct slice cell)
+{
+    if (!is_formula_text(cell.data, cell.data + cell.size) || cell.data[cell.size - 1] != '"' ||
+        memchr(cell.data + 2, '"', cell.size - 3))
+        return cell;
+    return slice_of(cell.data + 2, cell.size - 3);
+}
+
+static struct slice take_cell(struct csv_reader *reader, struct arena *arena)
+{
+    if (reader->at == reader->end)
+        return slice_of(reader->at, 0);
+    if (is_formula_text(reader->at, reader->end)) {
+        reader->at++;
+        return take_quoted(reader, arena);
+    }
+    return *reader->at == '"' ? without_formula(take_quoted(reader, arena)) : take_plain(reader);
+}
+
+/* ---- the separator ---- */
+
+static const char separators[] = { ',', '\t', ';' };
+
+/* Takes a first line "sep=;". */
+static bool take_declared(struct csv_reader *reader)
+{
+    static const char word[] = "sep=";
+    size_t size = sizeof word - 1;
+    if ((size_t)(reader->end - reader->at) <= size || strncasecmp((const char *)reader->at, word, size) != 0 ||
+        !memchr(separators, reader->at[size], sizeof separators) || !ends_line(reader, reader->at + size + 1))
+        return false;
+    reader->separator = (char)reader->at[size];
+    reader->at += size + 1;
+    end_line(reader);
+    return true;
+}
+
+/* Of the first line that holds any outside quotes the one that it holds most; of as many, the first of the table. */
+static char likely_separator(const struct csv_reader *reader)
+{
+    size_t counts[sizeof separators] = { 0 }, best = 0, found = 0;
+    bool quoted = false;
+    for (const uint8_t *at = reader->at; at < reader->end && (quoted || !found || *at != '\n'); at++) {
+        const char *separator = quoted ? NULL : memchr(separators, *at, sizeof separators);
+        quoted ^= *at == '"';
+        if (separator)
+            counts[separator - separators]++, found++;
+    }
+    for (size_t i = 1; i < sizeof separators; i++)
+        if (counts[i] > counts[best])
+            best = i;
+    return separators[best];
+}
+
+/* ---- the file ---- */
+
 struct csv_reader csv_read(struct slice file)
 {
-    static const uint8_t mark[] = { 0xEF, 0xBB, 0xBF };
     struct csv_reader reader = { .at = file.data, .end = file.data ? file.data + file.size : NULL, .line = 1 };
-    if (file.data && file.size >= sizeof mark && memcmp(file.data, mark, sizeof mark) == 0)
-        reader.at += sizeof mark;
+    if (!take_declared(&reader))
+        reader.separator = likely_separator(&reader);
     return reader;
 }
 
@@ -65,12 +133,11 @@ bool csv_next(struct csv_reader *reader, struct arena *arena, struct slice *cell
         return false;
     *row = (struct csv_row){ .line = reader->line };
     for (bool more = true; more && !reader->broken;) {
-        bool quoted = reader->at < reader->end && *reader->at == '"';
-        struct slice cell = quoted ? take_quoted(reader, arena) : take_plain(reader);
+        struct slice cell = take_cell(reader, arena);
         if (row->count < capacity)
             cells[row->count] = cell;
         row->count++;
-        more = reader->at < reader->end && *reader->at == ',';
+        more = reader->at < reader->end && *reader->at == reader->separator;
         reader->at += more;
     }
     if (!reader->broken)

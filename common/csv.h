@@ -1,8 +1,10 @@
 /* csv.h -- rows of a CSV file (RFC 4180), one after another. Pure.
  *
- * Lines end with CRLF or LF, the last one needs no end; a byte order mark is skipped; commas separate. A cell in quotes
- * may hold commas, line ends and doubled quotes. A quote elsewhere is an error, as it would make cells of one row
- * slip into another. */
+ * The file is UTF-8 without a byte order mark: charset.h makes it so. Lines end with CRLF or LF, the last one needs no end.
+ * Commas separate, or tabs or semicolons: which one, a first line "sep=;" says, as Excel has it, else the first line that
+ * holds one of them outside quotes, by the one that it holds most. A cell in quotes may hold separators, line ends and doubled
+ * quotes. ="0012", the formula that keeps a spreadsheet from reading digits as a number, is its text. A quote elsewhere is
+ * an error, as it would make cells of one row slip into another. */
 #ifndef CAMPUS_CSV_H
 #define CAMPUS_CSV_H
 
@@ -11,6 +13,7 @@
 struct csv_reader {
     const uint8_t *at, *end;
     uint32_t line; /* of what is read next, from 1 */
+    char separator; /* ',', '\t' or ';' */
     bool broken; /* the file is no CSV from here on */
 };
 

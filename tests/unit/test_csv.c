@@ -60,11 +60,48 @@ static void quotes(void **state)
 static void around_the_file(void **state)
 {
     (void)state;
-    expect("\xEF\xBB\xBF学号,姓名\n", "1:[学号][姓名]");
-    expect("\xEF\xBB\xBF", "");
     expect("a\rb\n", "1:[a\rb]"); /* a lone CR ends no line */
     expect("a\r", "1:[a\r]");
     expect(" a , b \n", "1:[ a ][ b ]"); /* spaces are part of a cell */
+}
+
+static void separators(void **state)
+{
+    (void)state;
+    expect("a\tb\n1,5\t2\n", "1:[a][b]2:[1,5][2]");
+    expect("a;b\r\n1,5;2\r\n", "1:[a][b]2:[1,5][2]");
+    expect("a,b;c,d\n1;2,3\n", "1:[a][b;c][d]2:[1;2][3]");
+    expect("a,b;c\n", "1:[a][b;c]"); /* as many: the comma */
+    expect("\"a,b,c\";d\n", "1:[a,b,c][d]"); /* not those in quotes */
+    expect("\"a\n,,\";d\n", "1:[a\n,,][d]");
+    expect("title\n\na\tb\n", "1:[title]2:[]3:[a][b]"); /* a line without any says nothing */
+    expect("one\ntwo\n", "1:[one]2:[two]");
+}
+
+static void separator_declared(void **state)
+{
+    (void)state;
+    expect("sep=;\r\na,b;c\r\n", "2:[a,b][c]");
+    expect("SEP=\t\na\tb,c,d\n", "2:[a][b,c,d]");
+    expect("sep=,\na;b;c,d\n", "2:[a;b;c][d]");
+    expect("sep=;", "");
+    expect("sep=|\na,b\n", "1:[sep=|]2:[a][b]"); /* none that we know: a row like any other */
+    expect("sep=,x\n", "1:[sep=][x]");
+    expect("sep=", "1:[sep=]");
+    expect("a\nsep=;\n", "1:[a]2:[sep=][]");
+}
+
+/* ="0012" keeps a spreadsheet from reading digits as a number. */
+static void formula_texts(void **state)
+{
+    (void)state;
+    expect("=\"0012\",b\n", "1:[0012][b]");
+    expect("a,\"=\"\"0012\"\"\"\r\n", "1:[a][0012]");
+    expect("=\"\",x", "1:[][x]");
+    expect("=1+2,=\n", "1:[=1+2][=]");
+    expect("\"=\"\"a\"\"&\"\"b\"\"\"\n", "1:[=\"a\"&\"b\"]"); /* a formula of another kind stays as it is */
+    expect("=\"a\"&\"b\"\n", "!");
+    expect("=\"0012", "!");
 }
 
 static void broken_files(void **state)
@@ -82,8 +119,7 @@ static void broken_files(void **state)
 static void cut_anywhere(void **state)
 {
     (void)state;
-    static const char file[] = "\xEF\xBB\xBF"
-                               "a,\"b\"\"c\",\"d\r\ne\"\r\n,,\r\n\"x\"\n";
+    static const char file[] = "sep=,\r\na,\"b\"\"c\",\"d\r\ne\"\r\n,,=\"1\"\r\n\"=\"\"x\"\"\"\n";
     for (size_t size = 0; size < sizeof file; size++) {
         struct arena *arena = arena_new();
         struct slice cut = arena_copy(arena, slice_of(file, size));
@@ -95,8 +131,10 @@ static void cut_anywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_and_cells), cmocka_unit_test(quotes),       cmocka_unit_test(around_the_file),
-        cmocka_unit_test(broken_files),   cmocka_unit_test(cut_anywhere),
+        cmocka_unit_test(rows_and_cells),     cmocka_unit_test(quotes),
+        cmocka_unit_test(around_the_file),    cmocka_unit_test(separators),
+        cmocka_unit_test(separator_declared), cmocka_unit_test(formula_texts),
+        cmocka_unit_test(broken_files),       cmocka_unit_test(cut_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
