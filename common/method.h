@@ -65,6 +65,8 @@ struct service {
     const char *name; /* "membership": also its schema, its role campus_membership and its folder */
     const struct method *const *tables; /* NULL-terminated; each ends with a row without a name */
     const struct consumer *consumers; /* ends with a row without a source; or NULL */
+    /* What the service needs of this host and does not find there, or NULL. Asked at start. NULL: it needs nothing. */
+    const char *(*missing)(void);
 };
 
 #endif

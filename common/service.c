@@ -321,13 +321,22 @@ static void close_loop(struct runtime *runtime)
         arena_free(runtime->arenas[--runtime->arena_count]);
 }
 
+/* A service that would fail at the first call that needs it does not start. */
+static bool host_suffices(const struct service *service)
+{
+    const char *missing = service->missing ? service->missing() : NULL;
+    if (missing)
+        log_error("cannot start", "reason=\"this host lacks %s\"", missing);
+    return !missing;
+}
+
 int service_run(const struct service *service, const struct role_options *options)
 {
     struct runtime runtime = { .arena = arena_new(), .service = service, .options = options };
     int exit_code = 1;
     log_set_role(service->name);
     set_database_options(&runtime);
-    bool started = load_plans(&runtime) && meet_database(&runtime);
+    bool started = host_suffices(service) && load_plans(&runtime) && meet_database(&runtime);
     if (started && bind_plans(&runtime) && open_loop(&runtime)) {
         log_info("serving", "methods=%zu statements=%zu", runtime.plans.count, runtime.plans.prepared_count);
         event_base_dispatch(runtime.base);

@@ -37,7 +37,7 @@ static bool describe(size_t from)
 static void bind_plans(void)
 {
     static const struct method *const tables[] = { sample_methods, NULL };
-    static const struct service service = { "sample", tables, NULL };
+    static const struct service service = { .name = "sample", .tables = tables };
     bool right = plans_gather(&plans, lasting, &service, schema, sample_queries(lasting, NULL));
     size_t gathered = plans.prepared_count;
     if (!right || !describe(0) || !plans_bind(&plans) || !describe(gathered))

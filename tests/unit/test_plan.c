@@ -59,7 +59,7 @@ static const struct consumer own_facts[] = { { "sample", "apply_noticed" }, { 0 
 static void start_sample(struct plans *plans)
 {
     const struct method *const tables[] = { sample_methods, NULL };
-    const struct service service = { "sample", tables, own_facts };
+    const struct service service = { .name = "sample", .tables = tables, .consumers = own_facts };
     if (start_plans(plans, &service, schema, sample_queries(arena, NULL)) != STARTED)
         fail_msg("%s", plans->error);
 }
@@ -99,7 +99,7 @@ static void check_fault(const struct fault *fault)
     const struct method *rows = rows_of(fault, &replaced);
     const struct method *const tables[] = { rows, fault->row.name && !replaced ? more : NULL, NULL };
     const struct consumer consumers[] = { fault->consumer, { 0 } };
-    const struct service service = { "sample", tables, consumers };
+    const struct service service = { .name = "sample", .tables = tables, .consumers = consumers };
     struct plans plans;
     enum stage stage =
         start_plans(&plans, &service, schema, sample_queries(arena, fault->statement.name ? &fault->statement : NULL));
@@ -159,7 +159,7 @@ static void test_row_that_stands_twice(void **state)
     (void)state;
     const struct method twice[] = { { "GetThing", .query = "get_thing" }, { 0 } };
     const struct method *const tables[] = { sample_methods, twice, NULL };
-    const struct service service = { "sample", tables, NULL };
+    const struct service service = { .name = "sample", .tables = tables };
     struct plans plans;
     assert_int_equal(start_plans(&plans, &service, schema, sample_queries(arena, NULL)), GATHERING);
     assert_string_equal(plans.error, "method GetThing stands twice in the tables of sample");
