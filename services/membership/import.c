@@ -2,14 +2,14 @@
 #include "services/membership/tables.h"
 
 #include "common/call.h"
+#include "common/cell.h"
+#include "common/charset.h"
 #include "common/csv.h"
 #include "common/rules.h"
-#include "common/utf8.h"
 
 #include <assert.h>
-#include <ctype.h>
 
-enum { MOST_ROWS = 50000, MOST_CELLS = 64, MOST_HEADER = 200 };
+enum { MOST_ROWS = 50000, MOST_CELLS = 64, MOST_HEADER = 200, MOST_TITLES = 4 };
 
 enum column {
     STUDENT_NUMBER,
@@ -24,22 +24,28 @@ enum column {
     COLUMN_COUNT,
 };
 
-/* A column of the roster: the field that it fills, the statement's parameter, and the headers by which it is known besides
- * the field's own name, as normal_header() writes them. */
+/* A column of the roster: the field that it fills, the statement's parameter, whether its values are written in ASCII, and the
+ * headers by which it is known besides the field's own name, as cell_header() writes them. */
 static const struct {
     const char *field, *parameter;
+    bool ascii;
     const char *headers[8];
 } columns[COLUMN_COUNT] = {
-    [STUDENT_NUMBER] = { "student_number", "student_numbers", { "学号", "studentid", "studentno" } },
-    [NAME] = { "name", "names", { "姓名", "fullname" } },
-    [LATIN_NAME] = { "latin_name", "latin_names", { "拼音", "姓名拼音", "pinyin" } },
-    [HOME] = { "home", "home_names", { "学院", "院系", "所在学院", "college" } },
-    [GRADE] = { "grade", "grades", { "年级", "入学年份", "entryyear" } },
-    [CLASS_NAME] = { "class_name", "class_names", { "班级", "class" } },
-    [STATUS] = { "status", "statuses", { "状态", "学籍状态" } },
-    [EMAIL] = { "email", "emails", { "邮箱", "电子邮箱" } },
-    [PHONE] = { "phone", "phones", { "电话", "手机", "手机号", "mobile" } },
+    [STUDENT_NUMBER] = { "student_number", "student_numbers", true, { "学号", "学生学号", "studentid", "studentno" } },
+    [NAME] = { "name", "names", false, { "姓名", "学生姓名", "fullname" } },
+    [LATIN_NAME] = { "latin_name", "latin_names", false, { "拼音", "姓名拼音", "姓名(拼音)", "pinyin" } },
+    [HOME] = { "home", "home_names", false, { "学院", "院系", "所在学院", "所属学院", "college" } },
+    [GRADE] = { "grade", "grades", true, { "年级", "入学年份", "entryyear" } },
+    [CLASS_NAME] = { "class_name", "class_names", false, { "班级", "行政班级", "class" } },
+    [STATUS] = { "status", "statuses", false, { "状态", "学籍状态" } },
+    [EMAIL] = { "email", "emails", true, { "邮箱", "电子邮箱", "电子邮件" } },
+    [PHONE] = { "phone", "phones", true, { "电话", "手机", "手机号", "手机号码", "联系电话", "mobile" } },
 };
+
+static const struct {
+    char separator;
+    const char *name;
+} separator_names[] = { { ',', "comma" }, { '\t', "tab" }, { ';', "semicolon" } };
 
 static const struct {
     const char *cell, *status;
@@ -51,6 +57,7 @@ static const struct {
 struct roster {
     struct call *call;
     struct arena *arena;
+    enum charset charset; /* of the file */
     const struct field *fields[COLUMN_COUNT]; /* of CreatePersonRequest: their rules */
     int column_of[MOST_CELLS]; /* -1: left aside */
     const char **values[COLUMN_COUNT]; /* NULL: the cell says nothing */
@@ -62,20 +69,9 @@ struct roster {
 
 /* ---- the header ---- */
 
-/* Lower case without spaces, underscores and hyphens, so that "Student Number" is "student_number". */
-static const char *normal_header(struct arena *arena, struct slice header)
-{
-    char *text = arena_alloc(arena, header.size + 1), *out = text;
-    for (size_t i = 0; i < header.size; i++)
-        if (!strchr(" \t_-", header.data[i]) || !header.data[i])
-            *out++ = (char)tolower(header.data[i]);
-    *out = '\0';
-    return text;
-}
-
 static bool column_is(struct arena *arena, enum column column, const char *header)
 {
-    if (strcmp(normal_header(arena, slice_text(columns[column].field)), header) == 0)
+    if (strcmp(cell_header(arena, slice_text(columns[column].field)), header) == 0)
         return true;
     for (const char *const *known = columns[column].headers; *known; known++)
         if (strcmp(*known, header) == 0)
@@ -107,7 +103,7 @@ static int column_mapped(struct roster *roster, const char *header)
     for (size_t i = 0; i < count; i++) {
         const char *divide = strrchr(mappings[i], '=');
         struct slice name = slice_of(mappings[i], divide ? (size_t)(divide - mappings[i]) : 0);
-        if (divide && strcmp(normal_header(roster->arena, name), header) == 0)
+        if (divide && strcmp(cell_header(roster->arena, name), header) == 0)
             return column_by_field(divide + 1);
     }
     return -1;
@@ -124,32 +120,27 @@ static void check_mapping(struct roster *roster)
     }
 }
 
-static void read_header(struct roster *roster, const struct slice *cells, size_t count)
+/* Whether the row names the student number. If it does not it is a title above the header, and says nothing. */
+static bool read_header(struct roster *roster, const struct slice *cells, size_t count)
 {
-    bool taken[COLUMN_COUNT] = { false };
+    bool taken[COLUMN_COUNT] = { false }, twice = false;
+    for (size_t i = 0; i < MOST_CELLS; i++)
+        roster->column_of[i] = -1;
     for (size_t i = 0; i < count; i++) {
-        const char *header = cells[i].size <= MOST_HEADER ? normal_header(roster->arena, cells[i]) : "";
+        const char *header = cells[i].size <= MOST_HEADER ? cell_header(roster->arena, cells[i]) : "";
         int column = column_mapped(roster, header);
         roster->column_of[i] = column = column >= 0 ? column : column_known(roster->arena, header);
-        if (column >= 0 && taken[column])
-            call_refuse(roster->call, "column_twice");
-        if (column >= 0)
-            taken[column] = true;
+        if (column < 0)
+            continue;
+        twice |= taken[column];
+        taken[column] = true;
     }
-    if (!taken[STUDENT_NUMBER])
-        call_refuse(roster->call, "no_student_number_column");
+    if (twice && taken[STUDENT_NUMBER])
+        call_refuse(roster->call, "column_twice");
+    return taken[STUDENT_NUMBER];
 }
 
 /* ---- a row ---- */
-
-static struct slice trimmed(struct slice cell)
-{
-    while (cell.size && strchr(" \t", cell.data[0]) && cell.data[0])
-        cell = slice_of(cell.data + 1, cell.size - 1);
-    while (cell.size && strchr(" \t", cell.data[cell.size - 1]) && cell.data[cell.size - 1])
-        cell.size--;
-    return cell;
-}
 
 /* The first fault of a row is the one that is told. */
 static void refuse_row(struct roster *roster, size_t row, enum column column, const char *code)
@@ -160,15 +151,19 @@ static void refuse_row(struct roster *roster, size_t row, enum column column, co
     roster->faults[row] = columns[column].field;
 }
 
-/* "2024" or "2024级". */
+static struct slice without_end(struct slice cell, const char *end)
+{
+    size_t size = strlen(end);
+    bool ends = cell.size > size && memcmp(cell.data + cell.size - size, end, size) == 0;
+    return ends ? cell_trim(slice_of(cell.data, cell.size - size)) : cell;
+}
+
+/* "2024", "2024级", or "2024.0" as programs write a column of numbers in which some are missing. */
 static const char *read_grade(struct roster *roster, size_t row, struct slice cell)
 {
-    static const char suffix[] = "级";
     const char *argument;
-    if (cell.size > sizeof suffix - 1 &&
-        memcmp(cell.data + cell.size - (sizeof suffix - 1), suffix, sizeof suffix - 1) == 0)
-        cell.size -= sizeof suffix - 1;
     int64_t year = 0;
+    cell = without_end(without_end(cell, "级"), ".0");
     for (size_t i = 0; i < cell.size; i++) {
         if (cell.data[i] < '0' || cell.data[i] > '9' || i == 4) {
             refuse_row(roster, row, GRADE, "wrong_type");
@@ -203,11 +198,29 @@ static const char *read_text(struct roster *roster, size_t row, enum column colu
     return code ? NULL : arena_text(roster->arena, cell);
 }
 
+/* What a spreadsheet has made of the value, as a code; NULL: nothing. GBK lacks rare characters of names, and a file in it
+ * has question marks instead. */
+static const char *spreadsheet_fault(const struct roster *roster, enum column column, struct slice cell)
+{
+    if (cell_is_error(cell))
+        return "spreadsheet_error";
+    if ((column == STUDENT_NUMBER || column == PHONE) && cell_is_scientific(cell))
+        return "number_in_scientific_notation";
+    if (column == NAME && roster->charset == CHARSET_GB18030 && memchr(cell.data, '?', cell.size))
+        return "character_lost";
+    return NULL;
+}
+
 static void read_cell(struct roster *roster, size_t row, enum column column, struct slice cell)
 {
+    if (columns[column].ascii)
+        cell = cell_narrow(roster->arena, cell);
     if (cell.size == 0)
         return;
-    if (column == GRADE)
+    const char *fault = spreadsheet_fault(roster, column, cell);
+    if (fault)
+        refuse_row(roster, row, column, fault);
+    else if (column == GRADE)
         roster->values[column][row] = read_grade(roster, row, cell);
     else if (column == STATUS)
         roster->values[column][row] = read_status(roster, row, cell);
@@ -232,13 +245,27 @@ static bool seen_before(struct roster *roster, size_t row)
     }
 }
 
+static size_t kept(const struct csv_row *csv)
+{
+    return csv->count < MOST_CELLS ? csv->count : MOST_CELLS;
+}
+
+/* A line with nothing in it, or with nothing but separators: spreadsheets write them below a table. */
+static bool is_empty(const struct slice *cells, const struct csv_row *csv)
+{
+    for (size_t i = 0; i < kept(csv); i++)
+        if (cells[i].size)
+            return false;
+    return true;
+}
+
 static void read_row(struct roster *roster, const struct slice *cells, const struct csv_row *csv)
 {
     size_t row = roster->count++;
     roster->lines[row] = arena_printf(roster->arena, "%u", csv->line);
-    for (size_t i = 0; i < csv->count && i < MOST_CELLS; i++)
+    for (size_t i = 0; i < kept(csv); i++)
         if (roster->column_of[i] >= 0)
-            read_cell(roster, row, (enum column)roster->column_of[i], trimmed(cells[i]));
+            read_cell(roster, row, (enum column)roster->column_of[i], cells[i]);
     if (!roster->values[STUDENT_NUMBER][row])
         refuse_row(roster, row, STUDENT_NUMBER, "required");
     else if (seen_before(roster, row))
@@ -255,11 +282,11 @@ static size_t count_lines(struct slice file)
     return lines;
 }
 
-static struct roster roster_new(struct call *call, struct slice file)
+static struct roster roster_new(struct call *call, const struct charset_text *file)
 {
     struct arena *arena = call_arena(call);
-    size_t lines = count_lines(file), most = lines < MOST_ROWS ? lines : MOST_ROWS;
-    struct roster roster = { .call = call, .arena = arena, .seen_size = 16 };
+    size_t lines = count_lines(file->text), most = lines < MOST_ROWS ? lines : MOST_ROWS;
+    struct roster roster = { .call = call, .arena = arena, .charset = file->charset, .seen_size = 16 };
     const struct message *person = schema_message(call_schema(call), "campus.membership.CreatePersonRequest");
     assert(person);
     for (int column = 0; column < COLUMN_COUNT; column++) {
@@ -267,8 +294,6 @@ static struct roster roster_new(struct call *call, struct slice file)
         assert(roster.fields[column]);
         roster.values[column] = arena_zalloc(arena, most * sizeof **roster.values);
     }
-    for (size_t i = 0; i < MOST_CELLS; i++)
-        roster.column_of[i] = -1;
     while (roster.seen_size < 2 * most)
         roster.seen_size *= 2;
     roster.seen = arena_zalloc(arena, roster.seen_size * sizeof *roster.seen);
@@ -278,28 +303,39 @@ static struct roster roster_new(struct call *call, struct slice file)
     return roster;
 }
 
+static void tell_form(struct roster *roster, char separator)
+{
+    call_add(roster->call, "encoding", charset_name(roster->charset));
+    for (size_t i = 0; i < sizeof separator_names / sizeof *separator_names; i++)
+        if (separator_names[i].separator == separator)
+            call_add(roster->call, "separator", separator_names[i].name);
+}
+
 static void read_file(struct roster *roster, struct slice file)
 {
     struct csv_reader reader = csv_read(file);
     struct slice cells[MOST_CELLS];
     struct csv_row row;
-    bool header = true;
-    while (csv_next(&reader, roster->arena, cells, MOST_CELLS, &row)) {
-        if (row.count == 1 && trimmed(cells[0]).size == 0)
-            continue; /* an empty line */
+    bool headed = false;
+    size_t titles = 0;
+    tell_form(roster, reader.separator);
+    while (titles <= MOST_TITLES && csv_next(&reader, roster->arena, cells, MOST_CELLS, &row)) {
+        for (size_t i = 0; i < kept(&row); i++)
+            cells[i] = cell_trim(cells[i]);
+        if (is_empty(cells, &row))
+            continue;
         if (roster->count == MOST_ROWS) {
             call_refuse(roster->call, "too_many_rows");
             return;
         }
-        if (header)
-            read_header(roster, cells, row.count < MOST_CELLS ? row.count : MOST_CELLS);
-        else
+        if (headed)
             read_row(roster, cells, &row);
-        header = false;
+        else if (!(headed = read_header(roster, cells, kept(&row))))
+            titles++;
     }
     if (reader.broken)
         call_refuse(roster->call, "bad_csv");
-    else if (header)
+    else if (!headed)
         call_refuse(roster->call, "no_student_number_column");
 }
 
@@ -314,13 +350,16 @@ static void add_arrays(struct roster *roster)
 
 void import_people_check(struct call *call)
 {
-    struct slice file = call_bytes(call, "file");
-    if (!utf8_valid(file)) {
-        call_refuse(call, "not_utf8");
-        return;
+    struct charset_text file = charset_read(call_arena(call), call_bytes(call, "file"));
+    if (file.charset == CHARSET_UNAVAILABLE) {
+        call_refuse(call, "unavailable");
+    } else if (file.charset == CHARSET_UNKNOWN) {
+        call_refuse(call, "unknown_charset");
+        call_complain(call, "file", "unknown_charset", arena_printf(call_arena(call), "%u", file.line));
+    } else {
+        struct roster roster = roster_new(call, &file);
+        check_mapping(&roster);
+        read_file(&roster, file.text);
+        add_arrays(&roster);
     }
-    struct roster roster = roster_new(call, file);
-    check_mapping(&roster);
-    read_file(&roster, file);
-    add_arrays(&roster);
 }

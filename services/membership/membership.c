@@ -1,9 +1,10 @@
 /* membership.c -- the service: its tables. */
 #include "services/membership/membership.h"
 
+#include "common/charset.h"
 #include "services/membership/tables.h"
 
 static const struct method *const tables[] = { organisation_methods, people_methods, membership_methods, key_methods,
                                                NULL };
 
-const struct service membership_service = { .name = "membership", .tables = tables };
+const struct service membership_service = { .name = "membership", .tables = tables, .missing = charset_missing };

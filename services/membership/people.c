@@ -2,7 +2,8 @@
 #include "services/membership/tables.h"
 
 #define IMPORTED                                                                                                       \
-    "lines, codes, fields, student_numbers, names, latin_names, home_names, grades, class_names, statuses, emails, "   \
+    "encoding, separator, lines, codes, fields, student_numbers, names, latin_names, home_names, grades, "             \
+    "class_names, statuses, emails, "                                                                                  \
     "phones"
 
 const struct method people_methods[] = {

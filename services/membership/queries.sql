@@ -412,6 +412,7 @@ reply AS (
          count(*) FILTER (WHERE r.outcome = 'updated')::int AS updated,
          count(*) FILTER (WHERE r.outcome = 'unchanged')::int AS unchanged,
          count(*) FILTER (WHERE r.outcome = 'refused')::int AS refused,
+         :encoding::text AS encoding, :separator::text AS separator,
          coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
              'line', r.line, 'outcome', r.outcome,
              'id', CASE WHEN r.code IS NULL THEN coalesce(r.id, r.new_id) END,

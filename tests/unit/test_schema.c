@@ -79,13 +79,14 @@ static void test_refusals(void **state)
 {
     (void)state;
     const struct rpc *rpc = get_rpc(real_contract(), "ImportPeople");
-    const struct refusal *refusal = rpc_refusal(rpc, "not_utf8");
+    const struct refusal *refusal = rpc_refusal(rpc, "bad_csv");
     assert_non_null(refusal);
     assert_int_equal(refusal->status, STATUS_INVALID);
     assert_string_equal(refusal->field, "file");
-    assert_string_equal(refusal->en, "The file is not UTF-8.");
-    assert_string_equal(refusal->next_step, "Save it as CSV UTF-8.");
-    assert_null(rpc_refusal(rpc, "not_utf"));
+    assert_memory_equal(refusal->en, "The file is not CSV", 19);
+    assert_null(refusal->next_step);
+    assert_string_equal(rpc_refusal(rpc, "too_many_rows")->next_step, "Send it in parts.");
+    assert_null(rpc_refusal(rpc, "bad_cs"));
 }
 
 static void test_messages(void **state)
