@@ -102,7 +102,7 @@ static bool is_chinese(struct slice file)
         *(of_gb2312 ? &common : &rare) += 1;
         i += four_bytes ? 3 : 1;
     }
-    return 3 * common >= rare;
+    return 9 * common >= rare;
 }
 
 static bool is_written(utf8proc_int32_t point)
@@ -172,7 +172,7 @@ const char *charset_missing(void)
     for (enum charset charset = 0; charset < CHARSET_UNKNOWN; charset++) {
         iconv_t converter = iconv_open("UTF-8", forms[charset].iconv);
         if (converter == (iconv_t)-1) /* NOLINT(performance-no-int-to-ptr) */
-            return forms[charset].iconv;
+            return "the C library's conversions from UTF-16 and GB18030 (its gconv modules)";
         iconv_close(converter);
     }
     return NULL;

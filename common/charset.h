@@ -10,7 +10,7 @@
  *                       UTF-8 that was cut or mended is the other way round. As GB 18030 it would often be valid, and nonsense.
  *   GB 18030            the superset of GBK and GB 2312, by iconv, strictly. Refused where the result is no text that somebody
  *                       wrote: with control characters, characters for private use or none at all (Big5 gives them), or where
- *                       fewer than a quarter of the characters are of GB 2312 (Latin-1 and Shift JIS).
+ *                       not one character in ten is of GB 2312 (Latin-1 and Shift JIS; of traditional Chinese one in five is).
  *
  * A NUL refuses every encoding: a workbook is no text. Pure, but for iconv's tables, which it loads. */
 #ifndef CAMPUS_CHARSET_H
@@ -38,7 +38,7 @@ struct charset_text charset_read(struct arena *arena, struct slice file);
 /* "utf_8", "gb18030". Static. */
 const char *charset_name(enum charset charset);
 
-/* The name of what this host's iconv cannot convert, or NULL. To be asked at start. */
+/* What this host lacks for all of this, in words, or NULL. To be asked at start. */
 const char *charset_missing(void);
 
 #endif

@@ -88,27 +88,31 @@ static void read_query(struct reading *reading)
 
 /* ---- the body ---- */
 
-/* Whether a Content-Type is one of the types. JSON is UTF-8 (RFC 8259 §8.1), so that no other charset may be named. What
- * a raw body is encoded in, its method sees in the bytes: senders name a charset by habit, not by the file. */
-static bool type_is(struct slice header, const char *const *types, bool raw)
+/* Whether the parameters behind a media type name no charset but UTF-8. */
+static bool is_utf8(struct slice parameters)
 {
     static const char charset[] = "charset=";
-    const uint8_t *semicolon = memchr(header.data, ';', header.size);
+    const char *at = (const char *)parameters.data;
+    size_t left = parameters.size;
+    while (left && *at == ' ')
+        at++, left--;
+    if (left < sizeof charset - 1 || strncasecmp(at, charset, sizeof charset - 1) != 0)
+        return true;
+    struct slice value = slice_of(at + sizeof charset - 1, left - (sizeof charset - 1));
+    return (value.size == 5 && strncasecmp((const char *)value.data, "utf-8", 5) == 0) ||
+           (value.size == 7 && strncasecmp((const char *)value.data, "\"utf-8\"", 7) == 0);
+}
+
+/* Whether a Content-Type is one of the types. JSON is UTF-8 (RFC 8259 §8.1), so that no other charset may be named. How
+ * a raw body is encoded its method sees in the bytes: senders name a charset by habit, not by the file. */
+static bool type_is(struct slice header, const char *const *types, bool raw)
+{
+    const uint8_t *end = header.data + header.size, *semicolon = memchr(header.data, ';', header.size);
     size_t size = semicolon ? (size_t)(semicolon - header.data) : header.size;
     while (size && header.data[size - 1] == ' ')
         size--;
-    if (semicolon && !raw) {
-        const char *rest = (const char *)semicolon + 1;
-        size_t left = header.size - (size_t)(rest - (const char *)header.data);
-        while (left && *rest == ' ')
-            rest++, left--;
-        bool is_charset = left >= sizeof charset - 1 && strncasecmp(rest, charset, sizeof charset - 1) == 0;
-        struct slice value = slice_of(rest + sizeof charset - 1, is_charset ? left - (sizeof charset - 1) : 0);
-        bool utf8 = (value.size == 5 && strncasecmp((const char *)value.data, "utf-8", 5) == 0) ||
-                    (value.size == 7 && strncasecmp((const char *)value.data, "\"utf-8\"", 7) == 0);
-        if (is_charset && !utf8)
-            return false;
-    }
+    if (semicolon && !raw && !is_utf8(slice_of(semicolon + 1, (size_t)(end - semicolon - 1))))
+        return false;
     for (; *types; types++)
         if (strlen(*types) == size && strncasecmp(*types, (const char *)header.data, size) == 0)
             return true;

@@ -58,6 +58,7 @@ struct roster {
     struct call *call;
     struct arena *arena;
     enum charset charset; /* of the file */
+    bool refused; /* the file as a whole */
     const struct field *fields[COLUMN_COUNT]; /* of CreatePersonRequest: their rules */
     int column_of[MOST_CELLS]; /* -1: left aside */
     const char **values[COLUMN_COUNT]; /* NULL: the cell says nothing */
@@ -95,6 +96,12 @@ static int column_by_field(const char *field)
     return -1;
 }
 
+static void refuse_file(struct roster *roster, const char *code)
+{
+    call_refuse(roster->call, code);
+    roster->refused = true;
+}
+
 /* What `mapping` says of a header: its column, or -1. The last "=" divides, since a header may hold one. */
 static int column_mapped(struct roster *roster, const char *header)
 {
@@ -116,7 +123,7 @@ static void check_mapping(struct roster *roster)
     for (size_t i = 0; i < count; i++) {
         const char *divide = strrchr(mappings[i], '=');
         if (!divide || divide == mappings[i] || column_by_field(divide + 1) < 0)
-            call_refuse(roster->call, "bad_mapping");
+            refuse_file(roster, "bad_mapping");
     }
 }
 
@@ -136,7 +143,7 @@ static bool read_header(struct roster *roster, const struct slice *cells, size_t
         taken[column] = true;
     }
     if (twice && taken[STUDENT_NUMBER])
-        call_refuse(roster->call, "column_twice");
+        refuse_file(roster, "column_twice");
     return taken[STUDENT_NUMBER];
 }
 
@@ -303,6 +310,12 @@ static struct roster roster_new(struct call *call, const struct charset_text *fi
     return roster;
 }
 
+static void refuse_at(struct call *call, const char *code, uint32_t line)
+{
+    call_refuse(call, code);
+    call_complain(call, "file", code, arena_printf(call_arena(call), "%u", line));
+}
+
 static void tell_form(struct roster *roster, char separator)
 {
     call_add(roster->call, "encoding", charset_name(roster->charset));
@@ -315,28 +328,28 @@ static void read_file(struct roster *roster, struct slice file)
 {
     struct csv_reader reader = csv_read(file);
     struct slice cells[MOST_CELLS];
-    struct csv_row row;
+    struct csv_row row = { .line = 1 };
     bool headed = false;
     size_t titles = 0;
     tell_form(roster, reader.separator);
-    while (titles <= MOST_TITLES && csv_next(&reader, roster->arena, cells, MOST_CELLS, &row)) {
+    while (!roster->refused && titles <= MOST_TITLES && csv_next(&reader, roster->arena, cells, MOST_CELLS, &row)) {
         for (size_t i = 0; i < kept(&row); i++)
             cells[i] = cell_trim(cells[i]);
         if (is_empty(cells, &row))
             continue;
-        if (roster->count == MOST_ROWS) {
-            call_refuse(roster->call, "too_many_rows");
-            return;
-        }
-        if (headed)
+        if (roster->count == MOST_ROWS)
+            refuse_file(roster, "too_many_rows");
+        else if (headed)
             read_row(roster, cells, &row);
         else if (!(headed = read_header(roster, cells, kept(&row))))
             titles++;
     }
+    if (roster->refused)
+        return;
     if (reader.broken)
-        call_refuse(roster->call, "bad_csv");
+        refuse_at(roster->call, "bad_csv", row.line);
     else if (!headed)
-        call_refuse(roster->call, "no_student_number_column");
+        refuse_file(roster, "no_student_number_column");
 }
 
 static void add_arrays(struct roster *roster)
@@ -354,8 +367,7 @@ void import_people_check(struct call *call)
     if (file.charset == CHARSET_UNAVAILABLE) {
         call_refuse(call, "unavailable");
     } else if (file.charset == CHARSET_UNKNOWN) {
-        call_refuse(call, "unknown_charset");
-        call_complain(call, "file", "unknown_charset", arena_printf(call_arena(call), "%u", file.line));
+        refuse_at(call, "unknown_charset", file.line);
     } else {
         struct roster roster = roster_new(call, &file);
         check_mapping(&roster);

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import pathlib
+import re
 import threading
 
 import pytest
@@ -225,6 +227,12 @@ def test_damaged_utf8_is_no_gbk(client, damage):
     assert "line 2" in problem["detail"] or "line 3" in problem["detail"]
 
 
+def test_line_of_a_broken_quote(client):
+    """Where its row begins: the end of the file is no help."""
+    problem = check_problem(send(client, '学号,姓名\n1,甲\n2,"乙\n3,丙\n4,丁\n'), 422, "bad_csv", {"file": "bad_csv"})
+    assert "line 3" in problem["detail"]
+
+
 def test_gbk_cut_off(client):
     problem = check_problem(send(client, "学号,姓名\n1,张三\n2,李四".encode("gbk")[:-1]), 422, "unknown_charset")
     assert "line 3" in problem["detail"] and problem["next_step"]
@@ -232,13 +240,26 @@ def test_gbk_cut_off(client):
     assert "第 1 行" in problem["detail"]
 
 
-def test_large_in_gbk(client, home):
-    """Near the limit: read within the time and memory that a file in UTF-8 takes, and half as much again."""
-    rows = "".join(f"{new_label('L')},{'学生' * 20},{home},{'备注' * 40}\r\n" for _ in range(32000))
-    file = f"学号,姓名,学院,备注\r\n{rows}".encode("gbk")
-    assert 7 << 20 < len(file) < 8 << 20
-    reply = imported(client, file, dry_run="true")
-    assert reply["created"] == 32000 and reply["encoding"] == "gb18030"
+def peak_mib(campus):
+    """The most memory that the program has had so far."""
+    status = pathlib.Path(f"/proc/{campus.entrance.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+
+
+def test_large_in_gbk(campus, client, home):
+    """Near the limit a file in GBK takes what one in UTF-8 takes, and besides its own size doubled once."""
+    def file(rows, codec):
+        lines = "".join(f"{new_label('L')},{'学生' * 20},{home},{'备注' * 40}\r\n" for _ in range(rows))
+        return f"学号,姓名,学院,备注\r\n{lines}".encode(codec)
+
+    peaks = []
+    for rows, codec, encoding in ((21000, "utf-8", "utf_8"), (31500, "gbk", "gb18030")):
+        content = file(rows, codec)
+        assert 7 << 20 < len(content) < 8 << 20
+        reply = imported(client, content, dry_run="true")
+        assert reply["created"] == rows and reply["encoding"] == encoding
+        peaks.append(peak_mib(campus))
+    assert peaks[1] < 1.5 * peaks[0] + 16
 
 
 # -- what is refused, row by row ---------------------------------------------------------------------------------------
@@ -324,7 +345,9 @@ def test_same_idempotency_key(client, home):
     ("手机（家长）,学号（旧）\n1,2\n", {}, "no_student_number_column", "file"),
     ("学号,姓名,学号\n1,甲,2\n", {}, "column_twice", "file"),
     ("学号,student number\n1,2\n", {}, "column_twice", "file"),
+    ('学号,student number\n1,"2\n', {}, "column_twice", "file"),
     ("学号\n1\n", {"mapping": "登记号"}, "bad_mapping", "mapping"),
+    ('学号\n"1\n', {"mapping": "登记号"}, "bad_mapping", "mapping"),
     ("学号\n1\n", {"mapping": "登记号=password"}, "bad_mapping", "mapping"),
     ("学号\n1\n", {"mapping": "=name"}, "bad_mapping", "mapping"),
     ("学号\n" + "1\n" * 50001, {}, "too_many_rows", "file"),
