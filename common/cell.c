@@ -65,6 +65,11 @@ static struct slice without_wide(struct arena *arena, struct slice cell)
     return slice_of(narrow, (size_t)(out - narrow));
 }
 
+static bool is_decoration(uint8_t byte)
+{
+    return byte == '_' || byte == '-' || byte == '*' || byte == ':';
+}
+
 static bool is_ascii(struct slice cell)
 {
     for (size_t i = 0; i < cell.size; i++)
@@ -121,7 +126,7 @@ const char *cell_header(struct arena *arena, struct slice header)
             *out++ = bracket;
             continue;
         }
-        if (!skipped && !memchr("_-*:", rest.data[0], 4))
+        if (!skipped && !is_decoration(rest.data[0]))
             *out++ = (char)tolower(rest.data[0]);
         skipped = skipped ? skipped : 1;
         rest = slice_of(rest.data + skipped, rest.size - skipped);

@@ -84,7 +84,7 @@ static struct slice take_cell(struct csv_reader *reader, struct arena *arena)
 
 /* ---- the separator ---- */
 
-static const char separators[] = { ',', '\t', ';' };
+static const uint8_t separators[] = { ',', '\t', ';' };
 
 /* Takes a first line "sep=;". */
 static bool take_declared(struct csv_reader *reader)
@@ -94,19 +94,19 @@ static bool take_declared(struct csv_reader *reader)
     if ((size_t)(reader->end - reader->at) <= size || strncasecmp((const char *)reader->at, word, size) != 0 ||
         !memchr(separators, reader->at[size], sizeof separators) || !ends_line(reader, reader->at + size + 1))
         return false;
-    reader->separator = (char)reader->at[size];
+    reader->separator = reader->at[size];
     reader->at += size + 1;
     end_line(reader);
     return true;
 }
 
 /* Of the first line that holds any outside quotes the one that it holds most; of as many, the first of the table. */
-static char likely_separator(const struct csv_reader *reader)
+static uint8_t likely_separator(const struct csv_reader *reader)
 {
     size_t counts[sizeof separators] = { 0 }, best = 0, found = 0;
     bool quoted = false;
     for (const uint8_t *at = reader->at; at < reader->end && (quoted || !found || *at != '\n'); at++) {
-        const char *separator = quoted ? NULL : memchr(separators, *at, sizeof separators);
+        const uint8_t *separator = quoted ? NULL : memchr(separators, *at, sizeof separators);
         quoted ^= *at == '"';
         if (separator)
             counts[separator - separators]++, found++;

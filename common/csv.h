@@ -13,7 +13,7 @@
 struct csv_reader {
     const uint8_t *at, *end;
     uint32_t line; /* of what is read next, from 1 */
-    char separator; /* ',', '\t' or ';' */
+    uint8_t separator; /* ',', '\t' or ';' */
     bool broken; /* the file is no CSV from here on */
 };
 

@@ -43,7 +43,7 @@ static const struct {
 };
 
 static const struct {
-    char separator;
+    uint8_t separator;
     const char *name;
 } separator_names[] = { { ',', "comma" }, { '\t', "tab" }, { ';', "semicolon" } };
 
@@ -316,7 +316,7 @@ static void refuse_at(struct call *call, const char *code, uint32_t line)
     call_complain(call, "file", code, arena_printf(call_arena(call), "%u", line));
 }
 
-static void tell_form(struct roster *roster, char separator)
+static void tell_form(struct roster *roster, uint8_t separator)
 {
     call_add(roster->call, "encoding", charset_name(roster->charset));
     for (size_t i = 0; i < sizeof separator_names / sizeof *separator_names; i++)
