@@ -24,7 +24,7 @@
     TEXT(secret_file, "", "32 random bytes known to all workers: page tokens and keys are derived from it")            \
     TEXT(log_level, "info", "debug, info, warning or error")                                                           \
     TEXT(cors_origins, "", "origins that browsers may call from, separated by commas; * for any")                      \
-    NUMBER(reuse_port, 0, 0, 1, "1: a successor may listen on the same port beside")                                   \
+    NUMBER(reuse_port, 0, 0, 1, "1: a successor may listen on the same port, on a bus endpoint of its own")            \
     NUMBER(resolve_ms, 2000, 100, 60000, "between two look-ups of the gateways' names")                                \
     NUMBER(request_ms, 10000, 100, 600000, "how long a request may take, from its arrival to its answer")              \
     NUMBER(header_ms, 10000, 10, 600000, "how long a request's header section may take to arrive")                     \

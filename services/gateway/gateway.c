@@ -25,6 +25,7 @@ struct gateway {
     struct metrics_page *page;
     struct allowed *allowed; /* keys of the bus over tcp, or NULL */
     int64_t stop_by_us;
+    bool failed;
 };
 
 static bool start_failed(const char *error)
@@ -38,19 +39,30 @@ static bool told_ready(const struct gateway *gateway)
     return dispatch_ready(gateway->context.dispatcher);
 }
 
+/* A successor takes no connection from its predecessor before it can answer. */
+static void begin(struct gateway *gateway)
+{
+    const char *listen = gateway->options->settings->listen, *colon = strrchr(listen, ':'), *error;
+    if (gateway->options->settings->reuse_port && !http_listen(gateway->http, &error)) {
+        gateway->failed = !start_failed(error);
+        event_base_loopbreak(gateway->base);
+        return;
+    }
+    log_info("ready", "url=http://%.*s:%u", (int)(colon - listen), listen, http_port(gateway->http));
+    event_del(gateway->tick);
+}
+
 /* Waits for the workers at start, and for the last answers at the end. */
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
     struct gateway *gateway = context;
     (void)fd, (void)what;
     if (gateway->stop_by_us) {
-        bool empty = http_connections(gateway->http) == 0 && dispatch_pending(gateway->context.dispatcher) == 0;
+        bool empty = http_drained(gateway->http) && dispatch_pending(gateway->context.dispatcher) == 0;
         if (empty || clock_monotonic_us() >= gateway->stop_by_us)
             event_base_loopbreak(gateway->base);
     } else if (told_ready(gateway)) {
-        const char *listen = gateway->options->settings->listen, *colon = strrchr(listen, ':');
-        log_info("ready", "url=http://%.*s:%u", (int)(colon - listen), listen, http_port(gateway->http));
-        event_del(gateway->tick);
+        begin(gateway);
     }
 }
 
@@ -134,6 +146,7 @@ static bool open_http(struct gateway *gateway, const char **error)
                                               .context = &gateway->context };
     struct http_options http = {
         .listen = settings->listen,
+        .reuse_port = settings->reuse_port,
         .max_connections = settings->max_connections,
         .max_connections_address = settings->max_connections_address,
         .header_ms = settings->header_ms,
@@ -185,5 +198,5 @@ int gateway_run(const struct role_options *options)
     limits_free(gateway.context.principal_limits);
     event_base_free(gateway.base);
     arena_free(gateway.arena);
-    return started ? 0 : 1;
+    return started && !gateway.failed ? 0 : 1;
 }

@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "services/gateway/http_connection.h"
+#include "services/gateway/http_succession.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -108,6 +109,10 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 {
     struct http_server *server = context;
     (void)listener, (void)size;
+    if (server->knock >= 0 && succession_met(evconnlistener_get_fd(listener), server->knock, address)) {
+        close(fd);
+        return;
+    }
     server->counters.plain[COUNTER_ACCEPTED]++;
     struct http_peer *peer = NULL;
     if (server->connection_count < server->options.max_connections)
@@ -140,6 +145,35 @@ static void on_retry(evutil_socket_t fd, short what, void *context)
         evconnlistener_enable(server->listener);
 }
 
+/* The kernel has already greeted those in the queue; closing the listener would reset them. */
+static void accept_queued(struct http_server *server)
+{
+    struct sockaddr_storage address = { 0 };
+    socklen_t size = sizeof address;
+    int fd;
+    while ((fd = accept4(evconnlistener_get_fd(server->listener), (struct sockaddr *)&address, &size,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        on_accept(server->listener, fd, (struct sockaddr *)&address, (int)size, server);
+        size = sizeof address;
+    }
+}
+
+static void stop_listening(struct http_server *server)
+{
+    accept_queued(server);
+    evconnlistener_free(server->listener);
+    server->listener = NULL;
+    if (server->knock >= 0)
+        close(server->knock);
+    server->knock = -1;
+}
+
+static void on_left(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd, (void)what;
+    stop_listening(context);
+}
+
 /* "127.0.0.1:8080", "[::]:8080". libevent reads the address, but holds port 0 for a mistake. */
 static bool parse_listen(const char *text, struct sockaddr_storage *address, int *size)
 {
@@ -159,19 +193,35 @@ static bool parse_listen(const char *text, struct sockaddr_storage *address, int
     return true;
 }
 
-static struct evconnlistener *listen_on(struct http_server *server, const char **error)
+/* Takes the address, though nobody can connect before http_listen(); -1 with errno. libevent's own would listen at once. */
+static int bind_to(const struct sockaddr_storage *address, int size, bool reuse_port)
 {
-    const struct http_options *options = &server->options;
+    int one = 1, fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) == 0 && /* what is accepted has it too */
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+        (!reuse_port || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0) &&
+        bind(fd, (const struct sockaddr *)address, (socklen_t)size) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static struct evconnlistener *open_listener(struct http_server *server, const char **error)
+{
+    const unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED;
     struct sockaddr_storage address;
     int size = sizeof address;
-    if (!parse_listen(options->listen, &address, &size)) {
+    if (!parse_listen(server->options.listen, &address, &size)) {
         *error = "listen: not a numeric address and a port";
         return NULL;
     }
-    unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
-    flags |= options->reuse_port ? (unsigned)LEV_OPT_REUSEABLE_PORT : 0;
-    struct evconnlistener *listener = evconnlistener_new_bind(server->base, on_accept, server, flags, BACKLOG,
-                                                              (const struct sockaddr *)&address, size);
+    int fd = bind_to(&address, size, server->options.reuse_port);
+    struct evconnlistener *listener =
+        fd >= 0 ? evconnlistener_new(server->base, on_accept, server, flags, 0, fd) : NULL;
     if (!listener)
         *error = strerrordesc_np(errno);
     return listener;
@@ -197,8 +247,9 @@ struct http_server *http_open(struct event_base *base, const struct http_options
         abort();
     server->base = base;
     server->options = *options;
+    server->knock = -1;
     LIST_INIT(&server->connections);
-    if (!(server->listener = listen_on(server, error))) {
+    if (!(server->listener = open_listener(server, error))) {
         free(server);
         return NULL;
     }
@@ -207,8 +258,25 @@ struct http_server *http_open(struct event_base *base, const struct http_options
         server->peer_seed = (uint64_t)clock_monotonic_us();
     server->port = bound_port(server->listener);
     server->retry = evtimer_new(base, on_retry, server);
+    server->left = evtimer_new(base, on_left, server);
     evconnlistener_set_error_cb(server->listener, on_accept_error);
-    return server;
+    if (options->reuse_port || http_listen(server, error))
+        return server;
+    http_close(server);
+    return NULL;
+}
+
+bool http_listen(struct http_server *server, const char **error)
+{
+    int fd = evconnlistener_get_fd(server->listener);
+    if (listen(fd, BACKLOG) != 0) {
+        *error = strerrordesc_np(errno);
+        return false;
+    }
+    if (server->options.reuse_port)
+        succession_join(fd);
+    evconnlistener_enable(server->listener);
+    return true;
 }
 
 uint16_t http_port(const struct http_server *server)
@@ -232,28 +300,29 @@ const char *http_date(struct http_server *server)
     return server->date;
 }
 
-/* The kernel has already greeted those in the queue; closing the listener would reset them. */
-static void accept_queued(struct http_server *server)
+/* Another on the port takes what is new; what is on the way to us is still taken in for a while. */
+static void step_back(struct http_server *server)
 {
-    struct sockaddr_storage address = { 0 };
-    socklen_t size = sizeof address;
-    int fd;
-    while ((fd = accept4(evconnlistener_get_fd(server->listener), (struct sockaddr *)&address, &size,
-                         SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        on_accept(server->listener, fd, (struct sockaddr *)&address, (int)size, server);
-        size = sizeof address;
-    }
+    const struct timeval while_open = { .tv_usec = SUCCESSION_MS * 1000 };
+    server->knock = succession_leave(evconnlistener_get_fd(server->listener));
+    event_add(server->left, &while_open);
 }
 
 void http_drain(struct http_server *server)
 {
     if (server->draining)
         return;
-    accept_queued(server);
     server->draining = true;
-    evconnlistener_free(server->listener);
-    server->listener = NULL;
+    if (server->options.reuse_port)
+        step_back(server);
+    else
+        stop_listening(server);
     http_connections_drain(server);
+}
+
+bool http_drained(const struct http_server *server)
+{
+    return !server->listener && server->connection_count == 0;
 }
 
 void http_close(struct http_server *server)
@@ -263,7 +332,10 @@ void http_close(struct http_server *server)
     http_connections_close(server);
     if (server->listener)
         evconnlistener_free(server->listener);
+    if (server->knock >= 0)
+        close(server->knock);
     event_free(server->retry);
+    event_free(server->left);
     free(server);
 }
 

@@ -63,19 +63,26 @@ struct http_handler {
 
 struct http_options {
     const char *listen; /* "127.0.0.1:8080", "[::]:8080"; port 0 takes a free one */
-    bool reuse_port; /* so that a successor can listen beside */
+    bool reuse_port; /* others may listen on the same port: see http_listen() and http_succession.h */
     uint32_t max_connections; /* at once; more are refused with 503 */
     uint32_t max_connections_address; /* at once from one address */
     uint32_t header_ms, body_ms, idle_ms, write_ms; /* how long each phase may take as a whole */
     const struct http_handler *handler;
 };
 
-/* NULL with *error (a static string) naming the reason. Ignores SIGPIPE for the process. */
+/* NULL with *error (a static string) naming the reason. Ignores SIGPIPE for the process. With reuse_port the address is
+ * taken, but nobody can connect yet. */
 struct http_server *http_open(struct event_base *base, const struct http_options *options, const char **error);
+/* For reuse_port: takes its share of what connects from now on, so call it when requests can be answered. False with
+ * *error, as http_open(). */
+bool http_listen(struct http_server *server, const char **error) __attribute__((warn_unused_result));
 /* The port it listens on. */
 uint16_t http_port(const struct http_server *server);
-/* Stops listening, closes idle connections, answers the rest with Connection: close. */
+/* Stops listening, which with reuse_port takes a while; answers with Connection: close whatever still comes on the
+ * connections that are there, soon, and closes those that have been idle for long. */
 void http_drain(struct http_server *server);
+/* Whether that has come to its end. */
+bool http_drained(const struct http_server *server);
 size_t http_connections(const struct http_server *server);
 /* Closes all, unanswered exchanges through on_abort. Not from within the handler. NULL is fine. */
 void http_close(struct http_server *server);

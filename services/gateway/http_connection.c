@@ -22,6 +22,7 @@ enum {
     INPUT_LIMIT = 64 << 10, /* bytes that wait behind a request that is being answered; no more are read */
     OUTPUT_LIMIT = 256 << 10, /* bytes of answers unsent beyond which no more requests are taken */
     LINGER_MS = 2000,
+    GRACE_MS = 2000, /* at the end of the server, for a request that may be on its way */
 };
 
 enum phase {
@@ -47,7 +48,6 @@ struct http_connection {
     enum phase phase;
     bool running, watching;
     bool ended; /* the client sends no more */
-    bool fresh; /* has not had an answer yet */
     struct http_pace pace;
     struct http_exchange exchange;
     struct http_parse parse;
@@ -165,8 +165,9 @@ static bool broken(const struct http_connection *c)
 static uint32_t phase_ms(const struct http_connection *c)
 {
     const struct http_options *options = &c->server->options;
+    bool hurry = c->server->draining && options->idle_ms > GRACE_MS;
     const uint32_t limits[] = {
-        [PHASE_IDLE] = options->idle_ms,
+        [PHASE_IDLE] = hurry ? GRACE_MS : options->idle_ms,
         [PHASE_HEADER] = options->header_ms,
         [PHASE_BODY] = options->body_ms,
         [PHASE_ANSWER] = 0,
@@ -234,9 +235,8 @@ static bool finished(const struct http_connection *c)
     if (unsent(c) || c->phase == PHASE_ANSWER)
         return false;
     bool unread = evbuffer_get_length(input_of(c)) > 0;
-    if (c->phase == PHASE_IDLE)
-        return !unread && (c->ended || c->server->draining);
-    return c->ended; /* in the middle of a request, or with its last answer read */
+    /* In the middle of a request, or with its last answer read. */
+    return c->ended && (c->phase != PHASE_IDLE || !unread);
 }
 
 /* Writes, closes what is done with, and waits for the right things. May free the connection. */
@@ -395,7 +395,6 @@ void http_connection_open(struct http_server *server, int fd, const char *addres
     memcpy(c->address, address, strnlen(address, sizeof c->address - 1));
     LIST_INSERT_HEAD(&server->connections, c, link);
     *(surplus ? &server->surplus_count : &server->connection_count) += 1;
-    c->fresh = true;
     next_request(c);
     bufferevent_setcb(c->bev, on_io, on_io, on_event, c);
     bufferevent_disable(c->bev, EV_WRITE);
@@ -413,19 +412,26 @@ static bool idle(const struct http_connection *c)
            recv(bufferevent_getfd(c->bev), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
-/* A client that has just connected is about to send, and would not send again: it has a moment for it. */
+/* One that has connected or had its answer just now may be about to send, and would not send again: it has a moment for
+ * that, and is then told to connect anew. One that has been silent for longer is not waited for. */
+static void drain(struct http_connection *c, int64_t now)
+{
+    int64_t since = c->pace.phase_us - (int64_t)c->server->options.idle_ms * 1000;
+    if (idle(c) && now - since >= GRACE_MS * 1000) {
+        abandon(c);
+        return;
+    }
+    enter(c, PHASE_IDLE);
+    http_pace_arm(&c->pace, now);
+}
+
 void http_connections_drain(struct http_server *server)
 {
+    int64_t now = clock_monotonic_us();
     for (struct http_connection *c = LIST_FIRST(&server->connections), *next; c; c = next) {
         next = LIST_NEXT(c, link);
-        if (!idle(c))
-            continue;
-        int64_t now = clock_monotonic_us();
-        c->pace.phase_us = now + LINGER_MS * 1000;
-        if (c->fresh)
-            http_pace_arm(&c->pace, now);
-        else
-            abandon(c);
+        if (c->phase == PHASE_IDLE)
+            drain(c, now);
     }
 }
 
@@ -457,7 +463,6 @@ void http_respond(struct http_exchange *exchange, const struct http_response *re
     assert(c->phase == PHASE_ANSWER);
     bool keep = c->parse.keep_alive && !c->server->draining;
     queue_answer(c, response, !keep);
-    c->fresh = false;
     next_request(c);
     enter(c, keep ? PHASE_IDLE : PHASE_CLOSING);
     if (c->running)

@@ -31,8 +31,10 @@ struct http_counters {
 struct http_server {
     struct event_base *base;
     struct http_options options;
-    struct evconnlistener *listener; /* NULL when draining */
+    struct evconnlistener *listener; /* NULL when it listens no more */
     struct event *retry; /* takes up accepting again after it failed for want of descriptors */
+    struct event *left; /* ends the listening of one that has stepped back */
+    int knock; /* while stepping back, or -1: see http_succession.h */
     uint16_t port;
     bool draining;
     struct http_connections connections;
@@ -47,7 +49,7 @@ struct http_server {
 /* Serves the descriptor, which it owns from now on. A `surplus` one is refused at once with 503; its peer is NULL. */
 void http_connection_open(struct http_server *server, int fd, const char *address, struct http_peer *peer,
                           bool surplus);
-/* Closes all that wait for nothing; the others close with their answer. server->draining is set. */
+/* Closes all that have been idle for long; the others close with their next answer, or soon. server->draining is set. */
 void http_connections_drain(struct http_server *server);
 /* Closes all; what is unanswered is told on_abort. */
 void http_connections_close(struct http_server *server);

@@ -150,6 +150,7 @@ struct world *world_new(struct http_options options)
     options.handler = &world->handler;
     world->server = http_open(world->base, &options, &error);
     assert_non_null(world->server);
+    assert_true(!options.reuse_port || http_listen(world->server, &error));
     world->port = http_port(world->server);
     world->orders = event_new(world->base, -1, EV_PERSIST, on_order, world);
     pthread_create(&world->thread, NULL, loop, world);

@@ -134,41 +134,71 @@ static void connections_are_limited(void **state)
 
 /* The end of the server. */
 
+/* What is on its way when the server ends is answered, by the connection's last answer. */
 static void drains(void **state)
 {
     (void)state;
     struct world *world = world_new(patient());
     struct heard heard;
-    int idle = client_dial(world), busy = client_dial(world), fresh = client_dial(world);
+    int idle = client_dial(world), busy = client_dial(world), fresh = client_dial(world),
+        all[3] = { idle, fresh, busy };
     client_say(idle, GET);
     assert_true(client_hear(idle, &heard, "GET /a? ", 1));
     client_say(busy, "GET /hold HTTP/1.1\r\n" H "\r\n");
     WAIT_FOR(atomic_load(&world->requests) == 2);
     world_order(world, world_drain);
-    client_hear_all(idle, &heard);
-    assert_true(heard.ended && heard.size == 0);
     assert_int_equal(client_dial(world), -1);
+    client_say(idle, GET);
+    client_say(fresh, GET);
     world_order(world, world_release);
-    client_hear_all(busy, &heard);
-    assert_true(heard.ended);
-    assert_non_null(strstr(heard.text, "HTTP/1.1 204 "));
-    assert_non_null(strstr(heard.text, "Connection: close\r\n"));
-    client_say(fresh, GET); /* it connected before, and is served */
-    client_hear_all(fresh, &heard);
-    assert_non_null(strstr(heard.text, "GET /a? "));
-    close(idle);
-    close(busy);
-    close(fresh);
+    for (int i = 0; i < 3; i++) {
+        client_hear_all(all[i], &heard);
+        assert_true(heard.ended);
+        assert_non_null(strstr(heard.text, i < 2 ? "GET /a? " : "HTTP/1.1 204 "));
+        assert_non_null(strstr(heard.text, "Connection: close\r\n"));
+        close(all[i]);
+    }
     WAIT_FOR((world_order(world, world_look), atomic_load(&world->connections) == 0));
+    world_free(world);
+}
+
+enum { GRACE_MS = 2000 };
+
+/* Who has been silent for long is not waited for, and who goes on being silent not for long. */
+static void drains_the_silent(void **state)
+{
+    (void)state;
+    struct world *world = world_new(patient());
+    struct heard heard;
+    int old = client_dial(world);
+    client_say(old, GET);
+    assert_true(client_hear(old, &heard, "GET /a? ", 1));
+    poll(NULL, 0, GRACE_MS + 100);
+    int young = client_dial(world);
+    client_say(young, GET);
+    assert_true(client_hear(young, &heard, "GET /a? ", 1));
+    world_order(world, world_drain);
+    assert_int_equal(atomic_load(&world->connections), 1);
+    client_hear_all(old, &heard);
+    assert_true(heard.ended && heard.size == 0);
+    client_hear_all(young, &heard);
+    assert_true(heard.ended && heard.size == 0);
+    WAIT_FOR((world_order(world, world_look), atomic_load(&world->connections) == 0));
+    close(old);
+    close(young);
     world_free(world);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_client_that_goes_is_noticed), cmocka_unit_test(a_full_input_does_not_spin),
-        cmocka_unit_test(half_closed_is_answered),       cmocka_unit_test(half_a_request_is_dropped),
-        cmocka_unit_test(connections_are_limited),       cmocka_unit_test(drains),
+        cmocka_unit_test(a_client_that_goes_is_noticed),
+        cmocka_unit_test(a_full_input_does_not_spin),
+        cmocka_unit_test(half_closed_is_answered),
+        cmocka_unit_test(half_a_request_is_dropped),
+        cmocka_unit_test(connections_are_limited),
+        cmocka_unit_test(drains),
+        cmocka_unit_test(drains_the_silent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
