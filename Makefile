@@ -92,7 +92,38 @@ $(BUILD)/tests/faults/tally.S: $(BUILD)/schema.binpb tests/faults/tally.sql depl
 $(BUILD)/tests/faults/tally: tests/faults/tally.c $(BUILD)/tests/faults/tally.S $(BUILD)/libcampus.a
 	$(quiet)$(CC) $(CFLAGS) $(warnings) $(LDFLAGS) -o $@ $< $@.S $(BUILD)/libcampus.a $(LDLIBS)
 
--include $(objects:.o=.d) $(units:=.d) $(fixtures:.o=.d) $(BUILD)/tests/faults/tally.d $(BUILD)/services/main.d
+# The next release, for tests of rolling upgrades: the program of a patched copy of a few files, otherwise of the same objects.
+newer     := $(BUILD)/tests/rolling
+patched   := common/version.h services/membership/people.c services/membership/queries.sql
+added     := services/membership/schema/900_nickname.sql
+aware     := services/main services/gateway/gateway services/gateway/exchange common/migrate
+renewed   := $(aware:%=$(newer)/%.o) $(newer)/services/membership/people.o $(newer)/embedded.o
+# An embedded file of the next release is its own, or else the one of this.
+newly      = $(foreach file,$(sort $(embedded) $(added)),$(file)=$(if $(filter $(file),$(patched) $(added)),$(newer)/)$(file))
+
+$(newer)/schema.binpb $(addprefix $(newer)/,$(patched) $(added)) &: tests/rolling/newer.patch $(protos) $(patched)
+	$(quiet)rm -rf $(newer) && mkdir -p $(newer) && cp --parents $(protos) $(patched) $(newer)
+	@patch --silent --no-backup-if-mismatch -p1 -d $(newer) <$<
+	@protoc -I$(newer)/proto -I/usr/include --include_imports --include_source_info --descriptor_set_out=$(newer)/schema.binpb \
+	  $(protos:%=$(newer)/%)
+
+$(newer)/embedded.S: $(newer)/schema.binpb $(embedded) deploy/embed
+	$(quiet)deploy/embed schema.binpb=$(newer)/schema.binpb $(newly) >$@
+
+$(newer)/embedded.o: $(newer)/embedded.S
+	$(quiet)$(CC) -c -o $@ $<
+
+$(aware:%=$(newer)/%.o): $(newer)/%.o: %.c $(newer)/schema.binpb | $(BUILD)/libcampus.a
+	@mkdir -p $(@D)
+	$(quiet)$(CC) -I$(newer) $(CFLAGS) $(warnings) -c -o $@ $<
+
+$(newer)/services/membership/people.o: $(newer)/services/membership/people.c | $(BUILD)/libcampus.a
+	$(quiet)$(CC) $(CFLAGS) $(warnings) -c -o $@ $<
+
+$(newer)/campus: $(renewed) $(BUILD)/libcampus.a
+	$(quiet)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+-include $(objects:.o=.d) $(units:=.d) $(fixtures:.o=.d) $(BUILD)/tests/faults/tally.d $(BUILD)/services/main.d $(renewed:.o=.d)
 
 # -- what people type ------------------------------------------------------------------------------------------------
 
@@ -101,7 +132,7 @@ jobs := $(shell nproc 2>/dev/null || echo 2)
 # The same Makefile again, once the packages are there that it asks pkg-config about.
 again = +@$(MAKE) $(if $(V),,-s) --no-print-directory -j$(jobs)
 
-units: $(units) $(BUILD)/tests/faults/tally
+units: $(units) $(BUILD)/tests/faults/tally $(BUILD)/tests/rolling/campus
 
 run: ## serve a campus at http://127.0.0.1:8080 with its data in VAR; Ctrl-C stops it
 	@deploy/deps build run
