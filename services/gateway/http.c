@@ -313,11 +313,11 @@ void http_drain(struct http_server *server)
     if (server->draining)
         return;
     server->draining = true;
+    http_connections_drain(server); /* before those come that are still to be accepted */
     if (server->options.reuse_port)
         step_back(server);
     else
         stop_listening(server);
-    http_connections_drain(server);
 }
 
 bool http_drained(const struct http_server *server)

@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import struct
 import threading
 
 import pytest
@@ -11,6 +12,7 @@ from harness import wait_until
 from load import assert_kept_once, found, key_header, lock_home, person, send, Traffic, wait_blocked
 
 CLIENTS = 4
+RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER
 
 
 @pytest.fixture(scope="module")
@@ -189,11 +191,14 @@ def test_client_goes_away_while_its_write_waits(split, split_admin):
     sent = json.dumps(body).encode()
     head = (f"POST /v1/people HTTP/1.1\r\nHost: campus\r\nAuthorization: Bearer {split_admin}\r\n"
             f"Idempotency-Key: {key}\r\nContent-Type: application/json\r\nContent-Length: {len(sent)}\r\n\r\n").encode()
+    before = split.metric("campus_http_aborted_total")
     with lock_home(split, "su.learning") as lock:
         with socket.create_connection(("127.0.0.1", split.port), 5) as wire:
             wire.sendall(head + sent)
             wait_blocked(split)
-        wait_idle(split)  # the gateway knows that nobody waits any more
+            # By a reset: one that only says no more may still listen, and is answered.
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+        wait_until(lambda: split.metric("campus_http_aborted_total") > before, "the gateway knows that nobody waits any more")
         lock.release()
     wait_until(lambda: people(split, [body]) == 1, "the write is done")
     with split.client(split_admin) as client:
