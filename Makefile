@@ -96,7 +96,7 @@ $(BUILD)/tests/faults/tally: tests/faults/tally.c $(BUILD)/tests/faults/tally.S 
 newer     := $(BUILD)/tests/rolling
 patched   := common/version.h services/membership/people.c services/membership/queries.sql
 added     := services/membership/schema/900_nickname.sql
-aware     := services/main services/gateway/gateway services/gateway/exchange common/migrate
+aware     := $(basename $(shell grep -lF '"common/version.h"' services/main.c $(sources)))
 renewed   := $(aware:%=$(newer)/%.o) $(newer)/services/membership/people.o $(newer)/embedded.o
 # An embedded file of the next release is its own, or else the one of this.
 newly      = $(foreach file,$(sort $(embedded) $(added)),$(file)=$(if $(filter $(file),$(patched) $(added)),$(newer)/)$(file))

@@ -25,7 +25,7 @@ void succession_join(int listener)
  * us, and 1 is another. */
 int succession_leave(int listener)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = { 0 };
     socklen_t size = sizeof address;
     if (getsockname(listener, (struct sockaddr *)&address, &size) != 0 || !choose(listener, 0))
         return -1;
@@ -43,7 +43,7 @@ static in_port_t port_of(const struct sockaddr *address)
 
 bool succession_met(int listener, int knock, const struct sockaddr *peer)
 {
-    struct sockaddr_storage own;
+    struct sockaddr_storage own = { 0 };
     socklen_t size = sizeof own;
     if (getsockname(knock, (struct sockaddr *)&own, &size) != 0 || port_of((struct sockaddr *)&own) != port_of(peer))
         return false;
