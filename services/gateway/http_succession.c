@@ -3,6 +3,7 @@
 
 #include <linux/filter.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -35,17 +36,19 @@ int succession_leave(int listener)
     return knock;
 }
 
-static in_port_t port_of(const struct sockaddr *address)
+/* Both families have it at the same place. */
+static in_port_t port_of(const void *address)
 {
-    /* Both families have it at the same place. */
-    return ((const struct sockaddr_in *)(const void *)address)->sin_port;
+    struct sockaddr_in four;
+    memcpy(&four, address, sizeof four);
+    return four.sin_port;
 }
 
 bool succession_met(int listener, int knock, const struct sockaddr *peer)
 {
     struct sockaddr_storage own = { 0 };
     socklen_t size = sizeof own;
-    if (getsockname(knock, (struct sockaddr *)&own, &size) != 0 || port_of((struct sockaddr *)&own) != port_of(peer))
+    if (getsockname(knock, (struct sockaddr *)&own, &size) != 0 || port_of(&own) != port_of(peer))
         return false;
     (void)choose(listener, 1);
     return true;
