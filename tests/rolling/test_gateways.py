@@ -6,7 +6,7 @@ from harness import wait_until
 from load import assert_kept_once, lock_home, person, send, Traffic, wait_blocked
 from succession import nobody_fails, Regulars, Strangers
 
-SUCCESSIONS = 4
+SUCCESSIONS = 3
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["gateway", "whole_program"])
