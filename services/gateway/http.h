@@ -98,7 +98,8 @@ struct http_response {
     int status;
     struct slice type; /* media type; size 0: no body */
     struct slice headers; /* further complete lines, each ending in CRLF */
-    struct slice body; /* copied; left out on HEAD, 204 and 304, with the length kept on HEAD */
+    struct slice body; /* left out on HEAD, 204 and 304, with the length kept on HEAD */
+    bool lasting; /* the body outlives the server, so that a large one need not be copied, as any other is */
 };
 
 /* Within on_request or later; then it writes at once. Never calls the handler. The exchange ends with it. */

@@ -118,11 +118,14 @@ static void queue_answer(struct http_connection *c, const struct http_response *
                                   .old = c->parse.old };
     struct evbuffer *output = bufferevent_get_output(c->bev);
     struct evbuffer_iovec room;
+    size_t referred = http_response_referred(response, &manner);
     if (evbuffer_reserve_space(output, (ev_ssize_t)http_response_bound(response), &room, 1) != 1)
         abort(); /* out of memory */
     room.iov_len = http_response_write(room.iov_base, response, &manner);
     evbuffer_commit_space(output, &room, 1);
-    c->pace.queued += room.iov_len;
+    if (referred && evbuffer_add_reference(output, response->body.data, referred, NULL, NULL) != 0)
+        abort();
+    c->pace.queued += room.iov_len + referred;
     c->server->counters.classes[response->status / 100 % 6]++;
 }
 
@@ -327,13 +330,21 @@ static bool step(struct http_connection *c)
     return true;
 }
 
+/* Whether requests had to wait for answers that could be written at once: nothing would call to go on with them. */
+static bool relieved(struct http_connection *c)
+{
+    return unsent(c) > OUTPUT_LIMIT && flush(c) && unsent(c) <= OUTPUT_LIMIT;
+}
+
 /* Takes from the input what can be taken. Answers that come meanwhile are written together at the end. */
 static void run(struct http_connection *c)
 {
     unwatch(c);
     c->running = true;
-    while (step(c))
-        ;
+    do
+        while (step(c))
+            ;
+    while (relieved(c));
     c->running = false;
     settle(c);
 }

@@ -3,7 +3,10 @@
 
 #include "common/status.h"
 
-enum { FIXED_PART = 320 }; /* the status line and the headers of ours, but for the media type */
+enum {
+    FIXED_PART = 320, /* the status line and the headers of ours, but for the media type */
+    WORTH_REFERRING = 16 << 10, /* bytes from which a reference is cheaper than a copy */
+};
 
 /* What the vocabulary of statuses has no word for. */
 static const struct {
@@ -73,9 +76,24 @@ static uint8_t *put_content(uint8_t *out, const struct http_response *response)
     return put_text(out, "\r\n");
 }
 
+static bool has_body(const struct http_response *response, const struct http_manner *manner)
+{
+    return !manner->head && !bodiless(response->status) && response->type.size;
+}
+
+static bool refers(const struct http_response *response)
+{
+    return response->lasting && response->body.size >= WORTH_REFERRING;
+}
+
+size_t http_response_referred(const struct http_response *response, const struct http_manner *manner)
+{
+    return refers(response) && has_body(response, manner) ? response->body.size : 0;
+}
+
 size_t http_response_bound(const struct http_response *response)
 {
-    return FIXED_PART + response->type.size + response->headers.size + response->body.size;
+    return FIXED_PART + response->type.size + response->headers.size + (refers(response) ? 0 : response->body.size);
 }
 
 size_t http_response_write(uint8_t *out, const struct http_response *response, const struct http_manner *manner)
@@ -95,7 +113,7 @@ size_t http_response_write(uint8_t *out, const struct http_response *response, c
         out = put_text(out, "Connection: keep-alive\r\n");
     out = put_slice(out, response->headers);
     out = put_text(out, "\r\n");
-    if (!manner->head && !bodiless(response->status) && response->type.size)
+    if (has_body(response, manner) && !refers(response))
         out = put_slice(out, response->body);
     return (size_t)(out - start);
 }

@@ -17,7 +17,10 @@ struct http_manner {
 
 /* More than http_response_write() will write. */
 size_t http_response_bound(const struct http_response *response);
-/* Status line, headers and body in one run of bytes; returns its size. */
+/* Of how many bytes the body is that the caller adds behind what http_response_write() wrote, by reference: a large one
+ * that lasts. 0: it is written with the rest, or there is none. */
+size_t http_response_referred(const struct http_response *response, const struct http_manner *manner);
+/* Status line, headers and a body that is not referred to, in one run of bytes; returns its size. */
 size_t http_response_write(uint8_t *out, const struct http_response *response, const struct http_manner *manner);
 
 #endif
