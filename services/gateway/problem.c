@@ -3,6 +3,7 @@
 
 #include "common/json.h"
 #include "common/utf8.h"
+#include "services/gateway/accept.h"
 #include "services/gateway/route.h"
 
 #include <assert.h>
@@ -16,40 +17,6 @@ struct wish {
     int quality;
     size_t place;
 };
-
-static struct slice trimmed(struct slice text)
-{
-    while (text.size && isspace(text.data[0]))
-        text = slice_of(text.data + 1, text.size - 1);
-    while (text.size && isspace(text.data[text.size - 1]))
-        text.size--;
-    return text;
-}
-
-/* Takes what stands before the next `mark` off the front of *rest. */
-static struct slice take_until(struct slice *rest, char mark)
-{
-    const uint8_t *end = rest->size ? memchr(rest->data, mark, rest->size) : NULL;
-    struct slice taken = slice_of(rest->data, end ? (size_t)(end - rest->data) : rest->size);
-    size_t used = end ? taken.size + 1 : taken.size;
-    *rest = used < rest->size ? slice_of(rest->data + used, rest->size - used) : slice_of(NULL, 0);
-    return taken;
-}
-
-/* ";q=0.8" as 800. Without one 1000; what is no quality counts as 0. */
-static int quality_of(struct slice parameter)
-{
-    parameter = trimmed(parameter);
-    if (parameter.size == 0)
-        return 1000;
-    if (parameter.size < 3 || tolower(parameter.data[0]) != 'q' || parameter.data[1] != '=' ||
-        (parameter.data[2] != '0' && parameter.data[2] != '1'))
-        return 0;
-    int quality = (parameter.data[2] - '0') * 1000, weight = 100;
-    for (size_t i = 4; i < parameter.size && weight && isdigit(parameter.data[i]); i++, weight /= 10)
-        quality += (parameter.data[i] - '0') * weight;
-    return quality > 1000 ? 1000 : quality;
-}
 
 /* "zh" and "zh-Hans-CN" name Chinese. */
 static bool names_language(struct slice range, const char *language)
@@ -67,15 +34,14 @@ static void note_wish(struct wish *wish, int quality, size_t place)
 const char *problem_locale(struct slice accept_language)
 {
     struct wish zh = { -1, 0 }, en = { -1, 0 }, any = { -1, 0 };
-    for (size_t place = 0; accept_language.size; place++) {
-        struct slice rest = take_until(&accept_language, ','), range = trimmed(take_until(&rest, ';'));
-        int quality = quality_of(rest);
-        if (names_language(range, "zh"))
-            note_wish(&zh, quality, place);
-        else if (names_language(range, "en"))
-            note_wish(&en, quality, place);
-        else if (slice_is(range, "*"))
-            note_wish(&any, quality, place);
+    struct accept_choice choice;
+    for (size_t place = 0; accept_next(&accept_language, &choice); place++) {
+        if (names_language(choice.value, "zh"))
+            note_wish(&zh, choice.quality, place);
+        else if (names_language(choice.value, "en"))
+            note_wish(&en, choice.quality, place);
+        else if (slice_is(choice.value, "*"))
+            note_wish(&any, choice.quality, place);
     }
     /* "*" speaks for what is not named; where both are wanted alike, the first named wins. */
     zh = zh.quality < 0 ? any : zh;
