@@ -64,6 +64,7 @@ struct field {
     bool repeated;
     bool rows, etag, body, secret, output; /* see options.proto */
     const char *personal; /* the purpose, or NULL */
+    const char *example; /* as text, or NULL */
     const char *oneof; /* the oneof's name, or NULL */
     const struct message *message; /* of FIELD_MESSAGE */
     const struct enumeration *enumeration; /* of FIELD_ENUM */

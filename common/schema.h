@@ -20,10 +20,17 @@ struct refusal {
     const char *next_step; /* or NULL */
 };
 
+/* The methods of a service below a heading, "---- people ----"; without one, all of the service. */
+struct section {
+    const char *name; /* "people" */
+    const char *comment; /* "" where there is none */
+};
+
 /* A method as the contract declares it. (What implements it is `struct method`, in a service's table.) */
 struct rpc {
     const char *name; /* "GetPerson"; unique over all services */
     const char *service; /* "membership" */
+    const struct section *section;
     const struct message *request, *reply;
     enum rpc_kind kind;
     enum rpc_access access;

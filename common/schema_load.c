@@ -57,19 +57,34 @@ static const char *trimmed(struct arena *arena, const char *comment)
     return text;
 }
 
-const char *schema_comment(struct schema_loader *loader, const struct schema_place *place)
+static const Location *location_of(const struct schema_place *place)
 {
     const Google__Protobuf__SourceCodeInfo *info = place->file->source_code_info;
-    for (size_t i = 0; info && i < info->n_location; i++) {
-        const Location *location = info->location[i];
-        if (!location_is(location, place))
-            continue;
-        if (location->leading_comments)
-            return trimmed(loader->arena, location->leading_comments);
-        if (location->trailing_comments)
-            return trimmed(loader->arena, location->trailing_comments);
-    }
+    for (size_t i = 0; info && i < info->n_location; i++)
+        if (location_is(info->location[i], place))
+            return info->location[i];
+    return NULL;
+}
+
+const char *schema_comment(struct schema_loader *loader, const struct schema_place *place)
+{
+    const Location *location = location_of(place);
+    if (location && location->leading_comments)
+        return trimmed(loader->arena, location->leading_comments);
+    if (location && location->trailing_comments)
+        return trimmed(loader->arena, location->trailing_comments);
     return "";
+}
+
+const char *schema_heading(struct schema_loader *loader, const struct schema_place *place)
+{
+    const Location *location = location_of(place);
+    for (size_t i = location ? location->n_leading_detached_comments : 0; i > 0; i--) {
+        const char *text = trimmed(loader->arena, location->leading_detached_comments[i - 1]);
+        if (strncmp(text, SCHEMA_RULE, strlen(SCHEMA_RULE)) == 0)
+            return text;
+    }
+    return NULL;
 }
 
 static const char *lower(struct arena *arena, const char *text)
@@ -220,6 +235,7 @@ static void fill_field(struct schema_loader *loader, const MessageProto *message
         .secret = option->secret,
         .output = option->output,
         .personal = option->personal,
+        .example = option->example,
         .oneof = proto->has_oneof_index ? message->oneof_decl[proto->oneof_index]->name : NULL,
         .rules = rules_of(loader, proto->name, option),
         .comment = schema_comment(loader, &place),

@@ -11,6 +11,8 @@
 typedef Google__Protobuf__FileDescriptorProto SchemaFile;
 typedef Google__Protobuf__FileDescriptorSet SchemaSet;
 
+#define SCHEMA_RULE "---- "
+
 enum { SCHEMA_PATH = 8 };
 
 /* Where an element stands in its file, as SourceCodeInfo counts: [4, message, 2, field]. */
@@ -37,6 +39,8 @@ _Noreturn void schema_refuse(struct schema_loader *loader, const char *error);
 struct schema_place schema_place_in(struct schema_place place, int32_t kind, size_t index);
 /* The comment there, or "". */
 const char *schema_comment(struct schema_loader *loader, const struct schema_place *place);
+/* The heading above, which begins with SCHEMA_RULE and stands apart from the comment; NULL where there is none. */
+const char *schema_heading(struct schema_loader *loader, const struct schema_place *place);
 /* Unpacks an option; without one, the defaults. Its strings live as long as the arena. `options` may be NULL. */
 void *schema_option(struct schema_loader *loader, const ProtobufCMessage *options, uint32_t number,
                     const ProtobufCMessageDescriptor *type);

@@ -3,6 +3,8 @@
 
 #include "options.pb-c.h"
 
+#include <ctype.h>
+
 typedef Google__Protobuf__MethodDescriptorProto RpcProto;
 
 enum { METHOD_OPTION = 50801 };
@@ -113,6 +115,27 @@ static void fill_rpc(struct schema_loader *loader, const SchemaFile *file, const
     check_rpc(loader, rpc);
 }
 
+/* Takes "---- people ----" apart, and what the comment says below. */
+static const struct section *section_of(struct schema_loader *loader, const char *heading)
+{
+    const char *name = heading + strlen(SCHEMA_RULE), *end = strchrnul(name, '\n'), *rule = strstr(name, " ----");
+    struct section *section = arena_alloc(loader->arena, sizeof *section);
+    if (!rule || rule > end)
+        rule = end;
+    while (isspace((unsigned char)*end))
+        end++;
+    *section =
+        (struct section){ .name = arena_text(loader->arena, slice_of(name, (size_t)(rule - name))), .comment = end };
+    return section;
+}
+
+static const struct section *plain_section(struct schema_loader *loader, const char *service)
+{
+    struct section *section = arena_alloc(loader->arena, sizeof *section);
+    *section = (struct section){ .name = service, .comment = "" };
+    return section;
+}
+
 static size_t count_rpcs(const SchemaFile *file)
 {
     size_t count = 0;
@@ -123,12 +146,21 @@ static size_t count_rpcs(const SchemaFile *file)
 
 static void fill_file(struct schema_loader *loader, const SchemaFile *file, struct rpc *rpcs, size_t *filled)
 {
-    for (size_t s = 0; schema_file_counts(file) && s < file->n_service; s++)
+    for (size_t s = 0; schema_file_counts(file) && s < file->n_service; s++) {
+        const struct section *section = NULL;
         for (size_t m = 0; m < file->service[s]->n_method; m++) {
             struct schema_place place =
                 schema_place_in(schema_place_in((struct schema_place){ .file = file }, 6, s), 2, m);
-            fill_rpc(loader, file, file->service[s]->method[m], place, &rpcs[(*filled)++]);
+            struct rpc *rpc = &rpcs[(*filled)++];
+            const char *heading = schema_heading(loader, &place);
+            fill_rpc(loader, file, file->service[s]->method[m], place, rpc);
+            if (heading)
+                section = section_of(loader, heading);
+            else if (!section)
+                section = plain_section(loader, rpc->service);
+            rpc->section = section;
         }
+    }
 }
 
 void schema_load_rpcs(struct schema_loader *loader, const SchemaSet *set, struct schema *schema)

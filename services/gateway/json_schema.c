@@ -153,6 +153,34 @@ json_t *json_schema_of_field(struct components *components, const struct field *
     return field->repeated ? many_values(components, field, use) : one_value(components, field, use);
 }
 
+/* ---- examples ---- */
+
+static json_t *example_value(const struct field *field)
+{
+    const char *type = is_instant(field) ? "string" : json_types[field->type].type;
+    if (strcmp(type, "boolean") == 0)
+        return json_boolean(strcmp(field->example, "true") == 0);
+    if (strcmp(type, "integer") == 0)
+        return json_integer(strtoll(field->example, NULL, 10));
+    if (strcmp(type, "number") == 0)
+        return json_real(strtod(field->example, NULL));
+    return json_string(field->example);
+}
+
+static json_t *list_of(json_t *value)
+{
+    json_t *list = json_array();
+    json_append(list, value);
+    return list;
+}
+
+json_t *json_schema_example(const struct field *field)
+{
+    if (!field->example)
+        return NULL;
+    return field->repeated ? list_of(example_value(field)) : example_value(field);
+}
+
 /* ---- messages ---- */
 
 static json_t *or_null(json_t *json)
@@ -187,6 +215,8 @@ static json_t *property(struct components *components, const struct field *field
         json_put_text(json, "description", description);
     if (field->output)
         json_put(json, "readOnly", json_true());
+    if (field->example)
+        json_put(json, "examples", list_of(json_schema_example(field)));
     return json;
 }
 
@@ -247,6 +277,19 @@ static json_t *message_ref(struct components *components, const struct message *
         put_properties(components, json, message, NULL, use);
     }
     return reference(name);
+}
+
+json_t *json_schema_body_example(const struct rpc *rpc)
+{
+    json_t *body = NULL;
+    for (size_t i = 0; i < rpc->request->count; i++) {
+        const struct field *field = &rpc->request->fields[i];
+        if (!field->example || !belongs(rpc, field, SCHEMA_BODY))
+            continue;
+        body = body ? body : json_object();
+        json_put(body, field->name, json_schema_example(field));
+    }
+    return body;
 }
 
 json_t *json_schema_of_reply(struct components *components, const struct message *message)

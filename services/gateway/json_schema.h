@@ -24,11 +24,16 @@ struct components {
 json_t *json_schema_of_field(struct components *components, const struct field *field, enum schema_use use);
 /* The field's comment, and what each value of its enum means; "" where nothing is said. */
 const char *json_schema_description(struct arena *arena, const struct field *field);
+/* The field's example as a value; NULL where it has none. */
+json_t *json_schema_example(const struct field *field);
 /* {"$ref"} to a message of a reply. */
 json_t *json_schema_of_reply(struct components *components, const struct message *message);
 /* {"$ref"} to the JSON body of a method, which is its request without what stands elsewhere; NULL where nothing is
  * left. Once a method. */
 json_t *json_schema_of_body(struct components *components, const struct rpc *rpc);
+
+/* A body of the examples of its fields; NULL where there are none. */
+json_t *json_schema_body_example(const struct rpc *rpc);
 
 /* jansson, where only being out of memory can fail. json_put takes `value`. */
 void json_put(json_t *object, const char *name, json_t *value);

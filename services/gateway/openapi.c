@@ -2,6 +2,7 @@
 #include "services/gateway/openapi.h"
 
 #include "common/buffer.h"
+#include "common/embed.h"
 #include "services/gateway/json_schema.h"
 #include "services/gateway/problem.h"
 #include "services/gateway/route.h"
@@ -15,15 +16,16 @@
 /* clang-format off */
 static const char frame[] = JSON({
     "openapi": "3.1.0",
-    "info": { "title": "Campus", "version": "" },
+    "info": { "title": "Campus", "version": "", "description": "" },
     "tags": [],
     "paths": {},
     "components": {
         "securitySchemes": {
-            "bearer": { "type": "http", "scheme": "bearer", "description": "A session's or an API key's token." }
+            "bearer": { "type": "http", "scheme": "bearer", "description": "A key of a system, campus_…, as `POST /v1/keys` gives it." }
         },
         "parameters": {
             "IfMatch": { "name": "If-Match", "in": "header", "required": true, "schema": { "type": "string" },
+                "example": "\"1\"",
                 "description": "The ETag of the version that is to be changed: another version is 412." },
             "IfNoneMatch": { "name": "If-None-Match", "in": "header", "schema": { "type": "string" },
                 "description": "The ETag of the version at hand: 304 while it is the present one." },
@@ -99,13 +101,15 @@ static const char *first_sentence_end(const char *comment)
     return at;
 }
 
+/* The first sentence is the summary, which is plain text; the rest is CommonMark. */
 static void put_words(struct document *document, json_t *operation, const char *comment)
 {
     const char *end = first_sentence_end(comment), *rest = end;
-    char *summary = arena_text(document->arena, slice_of(comment, (size_t)(end - comment)));
-    for (char *at = summary; *at; at++)
-        if (*at == '\n')
-            *at = ' ';
+    char *summary = arena_text(document->arena, slice_of(comment, (size_t)(end - comment))), *out = summary;
+    for (const char *at = summary; *at; at++)
+        if (*at != '`')
+            *out++ = *at == '\n' ? ' ' : *at;
+    *out = '\0';
     while (*rest == '.' || isspace((unsigned char)*rest))
         rest++;
     if (*summary)
@@ -123,6 +127,13 @@ static json_t *shared(const char *kind, const char *name)
     return ref;
 }
 
+/* Takes `example`, which may be NULL. */
+static void put_example(json_t *json, json_t *example)
+{
+    if (example)
+        json_put(json, "example", example);
+}
+
 static json_t *parameter(struct document *document, const struct field *field, enum route_place place)
 {
     const char *description = json_schema_description(document->arena, field);
@@ -134,6 +145,7 @@ static json_t *parameter(struct document *document, const struct field *field, e
     if (*description)
         json_put_text(json, "description", description);
     json_put(json, "schema", json_schema_of_field(&document->components, field, SCHEMA_BODY));
+    put_example(json, json_schema_example(field));
     return json;
 }
 
@@ -157,12 +169,13 @@ static void put_parameters(struct document *document, json_t *operation, const s
     json_decref(parameters);
 }
 
-/* {"media/type": {"schema": ...}}; takes `schema`. */
-static void put_content(json_t *content, const char *media_type, json_t *schema)
+/* {"media/type": {"schema": ...}}, of which the inner is returned; takes `schema`. */
+static json_t *put_content(json_t *content, const char *media_type, json_t *schema)
 {
     json_t *json = json_object();
     json_put(json, "schema", schema);
     json_put(content, media_type, json);
+    return json;
 }
 
 static void put_raw_content(json_t *content, const struct rpc *rpc)
@@ -172,7 +185,7 @@ static void put_raw_content(json_t *content, const struct rpc *rpc)
         json_put_text(schema, "type", "string");
         if (strncmp(*type, "text/", 5) != 0)
             json_put_text(schema, "format", "binary");
-        put_content(content, *type, schema);
+        put_example(put_content(content, *type, schema), json_schema_example(rpc->body));
     }
 }
 
@@ -180,9 +193,10 @@ static void put_json_content(struct document *document, json_t *content, const s
 {
     json_t *schema = json_schema_of_body(&document->components, rpc);
     if (schema && rpc->verb == HTTP_PATCH)
-        put_content(content, "application/merge-patch+json", json_incref(schema));
+        put_example(put_content(content, "application/merge-patch+json", json_incref(schema)),
+                    json_schema_body_example(rpc));
     if (schema)
-        put_content(content, "application/json", schema);
+        put_example(put_content(content, "application/json", schema), json_schema_body_example(rpc));
 }
 
 static void put_request_body(struct document *document, json_t *operation, const struct rpc *rpc)
@@ -232,13 +246,31 @@ static const char *reasons(struct arena *arena, const struct rpc *rpc, enum stat
     return buffer_cstring(&text);
 }
 
-static void put_refusal(json_t *responses, const char *http_status, const char *description)
+/* The document with which a refusal is told, by its code. */
+static void add_problem(struct document *document, json_t *examples, const struct rpc *rpc, enum status status,
+                        const char *code)
 {
-    json_t *json = json_object(), *content = json_object();
+    const struct problem problem = { .status = status, .code = code };
+    struct buffer text = buffer_in(document->arena);
+    problem_write(&text, &problem, rpc, "0193a1c5-6c1e-7b60-9c2a-5f2d8f0f3c11", "en");
+    json_t *example = json_object(), *value = json_loadb((const char *)text.data, text.size, 0, NULL);
+    if (!value)
+        abort();
+    json_put(example, "value", value);
+    json_put(examples, code, example);
+}
+
+static void put_refusal(struct document *document, json_t *responses, const struct rpc *rpc, enum status status,
+                        const char *description)
+{
+    json_t *json = json_object(), *content = json_object(), *examples = json_object();
     json_put_text(json, "description", description);
-    put_content(content, "application/problem+json", shared("schemas", "ProblemDetails"));
+    for (size_t i = 0; i < rpc->refusal_count; i++)
+        if (rpc->refusals[i].status == status)
+            add_problem(document, examples, rpc, status, rpc->refusals[i].code);
+    json_put(put_content(content, PROBLEM_TYPE, shared("schemas", "ProblemDetails")), "examples", examples);
     json_put(json, "content", content);
-    json_put(responses, http_status, json);
+    json_put(responses, arena_printf(document->arena, "%d", status_http(status)), json);
 }
 
 static void put_responses(struct document *document, json_t *operation, const struct rpc *rpc)
@@ -253,7 +285,7 @@ static void put_responses(struct document *document, json_t *operation, const st
     for (enum status status = STATUS_BAD_REQUEST; status < STATUS_COUNT; status++) {
         const char *description = reasons(document->arena, rpc, status);
         if (*description)
-            put_refusal(responses, arena_printf(document->arena, "%d", status_http(status)), description);
+            put_refusal(document, responses, rpc, status, description);
     }
     json_put(responses, "default", shared("responses", "Problem"));
     json_put(operation, "responses", responses);
@@ -278,7 +310,7 @@ static json_t *operation_of(struct document *document, const struct rpc *rpc)
 {
     json_t *operation = json_object(), *tags = json_array();
     json_put_text(operation, "operationId", rpc->name);
-    json_append_text(tags, rpc->service);
+    json_append_text(tags, rpc->section->name);
     json_put(operation, "tags", tags);
     put_words(document, operation, rpc->comment);
     put_parameters(document, operation, rpc);
@@ -288,27 +320,49 @@ static json_t *operation_of(struct document *document, const struct rpc *rpc)
     return operation;
 }
 
-/* The methods of a service stand behind one another. */
-static void note_tag(struct document *document, const char *service)
+/* Two services may head methods alike. */
+static void note_tag(struct document *document, const struct section *section)
 {
-    size_t count = json_array_size(document->tags);
-    json_t *last = count ? json_array_get(document->tags, count - 1) : NULL;
-    if (last && strcmp(json_string_value(json_object_get(last, "name")), service) == 0)
-        return;
-    json_t *tag = json_object();
-    json_put_text(tag, "name", service);
+    size_t i;
+    json_t *tag;
+    json_array_foreach(document->tags, i, tag)
+    {
+        if (strcmp(json_string_value(json_object_get(tag, "name")), section->name) == 0)
+            return;
+    }
+    tag = json_object();
+    json_put_text(tag, "name", section->name);
+    if (*section->comment)
+        json_put_text(tag, "description", section->comment);
     json_append(document->tags, tag);
 }
 
 static void add_rpc(struct document *document, const struct rpc *rpc)
 {
     json_t *path = json_object_get(document->paths, rpc->path);
-    note_tag(document, rpc->service);
+    note_tag(document, rpc->section);
     if (!path) {
         path = json_object();
         json_put(document->paths, rpc->path, path);
     }
     json_put(path, verb_names[rpc->verb], operation_of(document, rpc));
+}
+
+static void put_info(json_t *info, const char *version)
+{
+    struct slice introduction = embed_find("services/gateway/docs/introduction.md")->content;
+    json_put_text(info, "version", version);
+    json_put(info, "description", json_stringn((const char *)introduction.data, introduction.size));
+}
+
+/* The refusals that any method can end in: the commonest stand for all. */
+static void put_default(struct document *document, json_t *responses)
+{
+    json_t *content = json_object_get(json_object_get(responses, "Problem"), "content"), *examples = json_object();
+    add_problem(document, examples, NULL, STATUS_UNAUTHENTICATED, "unauthenticated");
+    add_problem(document, examples, NULL, STATUS_FORBIDDEN, "permission_denied");
+    add_problem(document, examples, NULL, STATUS_NOT_FOUND, "not_found");
+    json_put(json_object_get(content, PROBLEM_TYPE), "examples", examples);
 }
 
 static struct slice dumped(struct arena *arena, const json_t *root)
@@ -333,7 +387,8 @@ struct slice openapi_write(struct arena *arena, const struct schema *schema, con
         .tags = json_object_get(root, "tags"),
         .paths = json_object_get(root, "paths"),
     };
-    json_put_text(json_object_get(root, "info"), "version", version);
+    put_info(json_object_get(root, "info"), version);
+    put_default(&document, json_object_get(json_object_get(root, "components"), "responses"));
     for (size_t i = 0; i < schema->rpc_count; i++)
         if (schema->rpcs[i].path)
             add_rpc(&document, &schema->rpcs[i]);

@@ -66,10 +66,13 @@ static void describes_operations(void **state)
 {
     static const char *const cases[][2] = {
         { "openapi", "\"3.1.0\"" },
-        { "info", "{\"title\":\"Campus\",\"version\":\"1.2.3\"}" },
-        { "tags", "[{\"name\":\"membership\"}]" },
+        { "info title", "\"Campus\"" },
+        { "info version", "\"1.2.3\"" },
+        { "tags", "[{\"name\":\"people\",\"description\":\"Who they are.\\nAnd were.\"},{\"name\":\"many at once\"}]" },
         { "paths /v1/people/{id} get operationId", "\"GetPerson\"" },
-        { "paths /v1/people/{id} get tags", "[\"membership\"]" },
+        { "paths /v1/people/{id} get tags", "[\"people\"]" },
+        { "paths /v1/people/{id}/roles get tags", "[\"many at once\"]" },
+        { "paths /v1/people:import post summary", "\"Many people\"" },
         { "paths /v1/people/{id} get summary", "\"One person\"" },
         { "paths /v1/people/{id} get description",
           "\"What may be seen\\ndepends on the caller.\\n\\nErased ones are gone.\"" },
@@ -88,20 +91,24 @@ static void describes_operations(void **state)
         { "paths /v1/people/me get parameters", NULL },
         { "paths /v1/people get parameters 0",
           "{\"name\":\"page_size\",\"in\":\"query\",\"description\":\"How many at most.\","
-          "\"schema\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":200}}" },
+          "\"schema\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":200},\"example\":5}" },
         { "paths /v1/people get parameters 1 schema",
           "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"enum\":[\"member\",\"guest\"]},\"maxItems\":2}" },
         { "paths /v1/people get parameters 1 description", "\"- `member`: Pays a fee.\"" },
         { "paths /v1/people get parameters 2", NULL },
         { "paths /v1/people post parameters", "[" REF("parameters/IdempotencyKey") "]" },
-        { "paths /v1/people post requestBody", "{\"required\":true,\"content\":{\"application/json\":{\"schema\":" REF(
-                                                   "schemas/CreatePersonRequest") "}}}" },
+        { "paths /v1/people post requestBody required", "true" },
+        { "paths /v1/people post requestBody content",
+          "{\"application/json\":{\"schema\":" REF(
+              "schemas/CreatePersonRequest") ",\"example\":{\"born_on\":\"2006-02-28\",\"tags\":[\"chess\"]}}}" },
         { "paths /v1/people/{id} patch parameters 1", REF("parameters/IfMatch") },
         { "paths /v1/people/{id} patch requestBody content application/merge-patch+json schema",
           REF("schemas/UpdatePersonRequest") },
         { "paths /v1/people/{id} patch requestBody content application/json schema",
           REF("schemas/UpdatePersonRequest") },
-        { "paths /v1/people:import post requestBody content", "{\"text/csv\":{\"schema\":{\"type\":\"string\"}}}" },
+        { "paths /v1/people:import post requestBody content",
+          "{\"text/csv\":{\"schema\":{\"type\":\"string\"},\"example\":\"name\\nLi Lei\\n\"}}" },
+        { "paths /v1/people/{id} patch requestBody content application/json example", NULL },
         { "paths /v1/people:import post parameters 0 name", "\"dry_run\"" },
         { "paths /v1/people/{id}:restore post requestBody", NULL },
         /* What comes out. */
@@ -109,7 +116,11 @@ static void describes_operations(void **state)
         { "paths /v1/people/{id} get responses 200 headers", "{\"ETag\":" REF("headers/ETag") "}" },
         { "paths /v1/people/{id} get responses 304", "{\"description\":\"Not Modified\"}" },
         { "paths /v1/people/{id} get responses 410 description", "\"- `erased`: The record was erased.\"" },
+        { "paths /v1/people/{id} get responses 410 content application/problem+json examples erased value detail",
+          "\"The record was erased.\"" },
         { "paths /v1/people/{id} get responses default", REF("responses/Problem") },
+        { "components responses Problem content application/problem+json examples unauthenticated value status",
+          "401" },
         { "paths /v1/people post responses 200", NULL },
         { "paths /v1/people post responses 201 headers Location", REF("headers/Location") },
         { "paths /v1/people post responses 409 description",
@@ -128,7 +139,8 @@ static void describes_messages(void **state)
         { "Person required", "[\"id\"]" },
         { "Person additionalProperties", NULL },
         { "Person properties id", "{\"type\":\"string\",\"format\":\"uuid\",\"readOnly\":true}" },
-        { "Person properties name", "{\"type\":\"string\"}" }, /* a request's limits are not a reply's */
+        { "Person properties name",
+          "{\"type\":\"string\",\"examples\":[\"李雷\"]}" }, /* a request's limits are not a reply's */
         { "Person properties kind description", "\"What they are.\\n- `member`: Pays a fee.\"" },
         { "Person properties address",
           "{\"$ref\":\"#/components/schemas/Address\",\"description\":\"Where they live.\"}" },
@@ -139,9 +151,11 @@ static void describes_messages(void **state)
         { "CreatePersonRequest properties name",
           "{\"type\":\"string\",\"minLength\":1,\"maxLength\":60,\"pattern\":\"^(?:\\\\S+|\\\\S.*\\\\S)$\","
           "\"description\":\"As on the student card.\"}" },
-        { "CreatePersonRequest properties born_on", "{\"type\":\"string\",\"format\":\"date\"}" },
+        { "CreatePersonRequest properties born_on",
+          "{\"type\":\"string\",\"format\":\"date\",\"examples\":[\"2006-02-28\"]}" },
         { "CreatePersonRequest properties tags",
-          "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"maxLength\":20},\"minItems\":1,\"maxItems\":5}" },
+          "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"maxLength\":20},\"minItems\":1,\"maxItems\":5,"
+          "\"examples\":[[\"chess\"]]}" },
         { "CreatePersonRequest properties addresses items", "{\"$ref\":\"#/components/schemas/AddressInput\"}" },
         { "CreatePersonRequest properties created_at", NULL }, /* output only */
         { "Address properties since", "{\"type\":\"string\",\"format\":\"date-time\",\"readOnly\":true}" },
