@@ -30,8 +30,10 @@ LDFLAGS   += $(if $(SANITIZE),-fsanitize=$(SANITIZE),-pie -Wl,-z,relro,-z,now)
 protos    := $(wildcard proto/*.proto)
 structs   := options bus google/protobuf/descriptor
 sources   := $(filter-out services/main.c,$(wildcard common/*.c services/*.c services/*/*.c))
-embedded  := $(sort $(wildcard common/schema/*.sql services/*/queries.sql services/*/schema/*.sql services/demo/*.csv))
+embedded  := $(sort $(wildcard common/schema/*.sql services/*/queries.sql services/*/schema/*.sql services/demo/*.csv \
+             services/gateway/docs/*.md))
 generated := $(structs:%=$(BUILD)/%.pb-c.o) $(BUILD)/embedded.o $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
+page      := $(addprefix $(BUILD)/docs/,index.html docs.css docs.js icon.svg swagger-ui.css swagger-ui-bundle.js licence.txt)
 objects   := $(sources:%.c=$(BUILD)/%.o)
 units     := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 fixtures  := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
@@ -66,13 +68,37 @@ $(BUILD)/llhttp/llhttp.h: /usr/share/include/llhttp/llhttp.h
 $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c $(BUILD)/llhttp/llhttp.h
 	$(quiet)$(CC) $(CFLAGS) -c -o $@ $<
 
-# The contract with its comments, the queries and the migrations travel inside the program.
+# The page at /docs: files of ours and of one npm package, plain and compressed. Every BUILD shares what was fetched.
+ui_version := 5.34.1
+ui_sha256  := 8e7286de0230e431fc8a5a75490d28117af3d0c306413b6f9e17f7bb55045fb6
+ui         := build/npm/swagger-ui-dist-$(ui_version)
+
+$(ui)/package.json: deploy/npm-files
+	$(quiet)deploy/npm-files swagger-ui-dist $(ui_version) $(ui_sha256) $(ui) && touch $@
+
+$(BUILD)/docs/%: services/gateway/docs/%
+	@mkdir -p $(@D)
+	@cp $< $@
+
+$(BUILD)/docs/swagger-ui.css $(BUILD)/docs/swagger-ui-bundle.js: $(ui)/package.json
+	@mkdir -p $(@D)
+	@cp $(ui)/$(@F) $@
+
+$(BUILD)/docs/licence.txt: $(ui)/package.json
+	@mkdir -p $(@D)
+	@cat $(ui)/NOTICE $(ui)/LICENSE $(ui)/swagger-ui-bundle.js.LICENSE.txt >$@
+
+$(BUILD)/docs/%.gz: $(BUILD)/docs/%
+	$(quiet)gzip -9nc $< >$@
+
+# The contract with its comments, the queries, the migrations and the page travel inside the program.
 $(BUILD)/schema.binpb: $(protos)
 	@mkdir -p $(@D)
 	$(quiet)protoc -Iproto -I/usr/include --include_imports --include_source_info --descriptor_set_out=$@ $(protos)
 
-$(BUILD)/embedded.S: $(BUILD)/schema.binpb $(embedded) deploy/embed
-	$(quiet)deploy/embed schema.binpb=$(BUILD)/schema.binpb $(embedded) >$@
+$(BUILD)/embedded.S: $(BUILD)/schema.binpb $(embedded) $(page) $(page:=.gz) deploy/embed
+	$(quiet)deploy/embed schema.binpb=$(BUILD)/schema.binpb $(embedded) \
+	  $(foreach file,$(page) $(page:=.gz),docs/$(notdir $(file))=$(file)) >$@
 
 $(BUILD)/embedded.o: $(BUILD)/embedded.S
 	$(quiet)$(CC) -c -o $@ $<

@@ -51,22 +51,26 @@ static void add_cors(struct exchange *exchange)
                       exchange->match.allow ? exchange->match.allow : "");
 }
 
-static void respond(struct exchange *exchange, int status, const char *type, struct slice body)
+static void respond_with(struct exchange *exchange, struct http_response response)
 {
     add_cors(exchange);
     buffer_printf(&exchange->headers, "X-Request-Id: %s\r\n", exchange->request_id);
-    count(exchange, status);
+    count(exchange, response.status);
     log_debug("answered", "request=%s method=%s status=%d", exchange->request_id,
-              exchange->match.rpc ? exchange->match.rpc->name : "-", status);
-    struct http_response response = {
-        .status = status, .type = slice_text(type), .headers = buffer_slice(&exchange->headers), .body = body
-    };
+              exchange->match.rpc ? exchange->match.rpc->name : "-", response.status);
+    response.headers = buffer_slice(&exchange->headers);
     http_respond(exchange->http, &response);
+}
+
+static void respond(struct exchange *exchange, int status, const char *type, struct slice body)
+{
+    respond_with(exchange, (struct http_response){ .status = status, .type = slice_text(type), .body = body });
 }
 
 void answer_text(struct exchange *exchange, int status, const char *type, struct slice body)
 {
-    respond(exchange, status, type, body);
+    respond_with(exchange,
+                 (struct http_response){ .status = status, .type = slice_text(type), .body = body, .lasting = true });
 }
 
 static const char *locale_of(const struct exchange *exchange)

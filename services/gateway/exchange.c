@@ -82,19 +82,38 @@ static const struct {
     { "/openapi.json", answer_openapi },
 };
 
+static void answer_options(struct exchange *exchange)
+{
+    buffer_printf(&exchange->headers, "Allow: %s\r\n", exchange->match.allow);
+    answer_text(exchange, 204, "", slice_of(NULL, 0));
+}
+
+/* What only reads: `answer` on GET and HEAD. False where there is none. */
+static bool answer_page(struct exchange *exchange, void (*answer)(struct exchange *exchange))
+{
+    if (!answer)
+        return false;
+    exchange->match.allow = "GET, HEAD, OPTIONS";
+    if (exchange->request->method == METHOD_GET || exchange->request->method == METHOD_HEAD)
+        answer(exchange);
+    else if (exchange->request->method == METHOD_OPTIONS)
+        answer_options(exchange);
+    else
+        refuse(exchange, "method_not_allowed");
+    return true;
+}
+
 static bool answer_own(struct exchange *exchange)
 {
-    for (size_t i = 0; i < sizeof own_paths / sizeof *own_paths; i++) {
-        if (!slice_is(exchange->request->path, own_paths[i].path))
-            continue;
-        exchange->match.allow = "GET, HEAD, OPTIONS";
-        if (exchange->request->method == METHOD_GET || exchange->request->method == METHOD_HEAD)
-            own_paths[i].answer(exchange);
-        else
-            refuse(exchange, "method_not_allowed");
-        return true;
-    }
+    for (size_t i = 0; i < sizeof own_paths / sizeof *own_paths; i++)
+        if (slice_is(exchange->request->path, own_paths[i].path))
+            return answer_page(exchange, own_paths[i].answer);
     return false;
+}
+
+static bool answer_docs(struct exchange *exchange)
+{
+    return answer_page(exchange, docs_has(exchange->request->path) ? docs_answer : NULL);
 }
 
 /* ---- limits ---- */
@@ -321,12 +340,6 @@ static void identify(struct exchange *exchange)
 
 /* ---- the beginning ---- */
 
-static void answer_options(struct exchange *exchange)
-{
-    buffer_printf(&exchange->headers, "Allow: %s\r\n", exchange->match.allow);
-    answer_text(exchange, 204, "", slice_of(NULL, 0));
-}
-
 static void route(struct exchange *exchange)
 {
     const struct http_request *request = exchange->request;
@@ -361,7 +374,8 @@ void exchange_begin(struct http_exchange *http, const struct http_request *reque
     exchange->request_id = request_id_of(exchange);
     http_set_context(http, exchange);
     if (!answer_own(exchange) &&
-        within(exchange, exchange->context->address_limits, slice_text(request->address), false))
+        within(exchange, exchange->context->address_limits, slice_text(request->address), false) &&
+        !answer_docs(exchange))
         route(exchange);
 }
 

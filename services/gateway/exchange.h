@@ -5,6 +5,7 @@
 #define CAMPUS_GATEWAY_EXCHANGE_H
 
 #include "services/gateway/dispatch.h"
+#include "services/gateway/docs.h"
 #include "services/gateway/http.h"
 #include "services/gateway/limits.h"
 #include "services/gateway/principal.h"
@@ -20,6 +21,7 @@ struct exchange_context {
     const char *const *cors_origins; /* NULL-terminated; "*" is any */
     uint32_t request_ms;
     struct slice openapi;
+    const struct docs *docs;
     bool draining;
     struct exchange_counts *counts; /* by the method's place in schema->rpcs; one more for what reached none */
 };

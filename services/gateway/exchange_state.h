@@ -25,7 +25,7 @@ struct exchange {
 void answer_problem(struct exchange *exchange);
 /* Answers with what the worker replied. */
 void answer_reply(struct exchange *exchange, const BusReply *reply, struct slice body);
-/* Answers with a text of the gateway's own. */
+/* Answers with a text of the gateway's own, which lives as long as the gateway. */
 void answer_text(struct exchange *exchange, int status, const char *type, struct slice body);
 
 #endif

@@ -130,6 +130,9 @@ static bool open_context(struct gateway *gateway, const char **error)
     };
     if (!context->routes)
         return false;
+    context->docs = docs_new(gateway->arena, error);
+    if (!context->docs)
+        return false;
     context->openapi = openapi_write(gateway->arena, context->schema, CAMPUS_VERSION);
     if (open_dispatcher(gateway, error))
         context->principals = principals_new(context->dispatcher, context->schema, error);
