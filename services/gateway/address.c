@@ -49,10 +49,7 @@ bool address_same_bits(const struct address *a, const struct address *b, unsigne
 
 uint64_t address_client(const struct address *address)
 {
-    uint64_t client = 0;
-    if (address_is_four(address))
-        memcpy(&client, address->bytes + FOUR_AT, sizeof address->bytes - FOUR_AT);
-    else
-        memcpy(&client, address->bytes, sizeof client);
+    uint64_t client;
+    memcpy(&client, address->bytes + (address_is_four(address) ? sizeof client : 0), sizeof client);
     return client;
 }

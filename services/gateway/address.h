@@ -21,7 +21,7 @@ bool address_is_four(const struct address *address);
 /* Whether the first bits of both are the same. */
 bool address_same_bits(const struct address *a, const struct address *b, unsigned bits);
 /* The number that stands for a client wherever clients are counted. One of IPv6 owns at least a /64: that counts as one
- * address. IPv4 is told apart from it by a prefix that is not routed. */
+ * address. IPv4's lie under 0:ffff::/32, which is not routed. */
 uint64_t address_client(const struct address *address);
 
 #endif
