@@ -121,7 +121,7 @@ SSL_CTX *http_certificate_load(const struct http_certificate *certificate, const
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
     if (!context)
-        abort();
+        abort(); /* out of memory */
     ERR_clear_error();
     SSL_CTX_set_default_passwd_cb(context, no_passphrase);
     *error = read_into(context, certificate);

@@ -18,7 +18,7 @@
 
 enum {
     INPUT_LIMIT = 64 << 10, /* bytes that wait behind a request that is being answered; no more are read */
-    OUTPUT_LIMIT = 256 << 10, /* bytes of answers unsent beyond which no more requests are taken */
+    OUTPUT_LIMIT = 256 << 10, /* bytes of answers unsent beyond which no more requests are taken, nor read */
     LINGER_MS = 2000,
     GRACE_MS = 2000, /* at the end of the server, for a request that may be on its way */
     HANDSHAKE_MS = 5000, /* at most, within header_ms */
@@ -205,7 +205,7 @@ static bool partial(const struct http_connection *c)
     return c->phase == PHASE_HEADER || c->phase == PHASE_BODY;
 }
 
-/* Whether it has nothing more to do, for the client or for us. */
+/* Whether it has nothing more to do, for the client or for us. Who has just connected has not asked yet, drain or not. */
 static bool finished(const struct http_connection *c)
 {
     if (unsent(c) || c->phase == PHASE_ANSWER)

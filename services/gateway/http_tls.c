@@ -71,6 +71,13 @@ static BIO_METHOD *buffers_new(void)
 
 /* The way of TLS. */
 
+/* At the level where nobody is disturbed by whoever scans the port. */
+static void tell_failure(void)
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_error());
+    log_debug("no tls", "reason=\"%s\"", reason ? reason : "");
+}
+
 /* What a call of OpenSSL that went no further means. */
 static void stopped(struct http_transport *t, int result)
 {
@@ -81,7 +88,7 @@ static void stopped(struct http_transport *t, int result)
         t->ended = true;
         break;
     default:
-        log_debug("tls", "error=\"%s\"", ERR_reason_error_string(ERR_peek_error()));
+        tell_failure();
         t->failed = true;
     }
     ERR_clear_error();
@@ -192,7 +199,7 @@ static void configure(SSL_CTX *context)
                SSL_CTX_set_max_proto_version(context, 0) == 1 &&
                SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1;
     if (!set)
-        abort(); /* an OpenSSL without them is none */
+        abort(); /* an OpenSSL without these is none */
     SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA | SSL_OP_NO_RENEGOTIATION |
                                      SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
