@@ -205,7 +205,7 @@ static bool partial(const struct http_connection *c)
     return c->phase == PHASE_HEADER || c->phase == PHASE_BODY;
 }
 
-/* Whether it has nothing more to do, for the client or for us. Who has just connected has not asked yet, drain or not. */
+/* Whether it has nothing more to do, for the client or for us. */
 static bool finished(const struct http_connection *c)
 {
     if (unsent(c) || c->phase == PHASE_ANSWER)
