@@ -23,6 +23,8 @@ import tempfile
 import time
 import urllib.parse
 
+import tls as tlslib
+
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 BUILD = REPOSITORY / os.environ.get("CAMPUS_BUILD", "build")
 SERVICES = sorted(folder.parent.name for folder in REPOSITORY.glob("services/*/schema"))
@@ -358,15 +360,18 @@ class Campus:
 
     split=False   `campus serve`: every role in one process, called "campus"
     split=True    "gateway", and "membership-1", "membership-2", ... (`workers` of each service), over ipc
+    tls           HTTPS with a certificate of its own, `certificate`
     settings      further CAMPUS_* variables for the program, by their names
 
     As a context manager it is started and closed. The processes are in `processes`, by name.
     """
 
-    def __init__(self, split=False, workers=2, settings=None, cluster=None):
+    def __init__(self, split=False, workers=2, settings=None, cluster=None, tls=False):
         self.cluster = cluster or Cluster()
         self.folder = self.cluster.folder
         self.secret_file = self.folder / "secret.key"
+        self.certificate = tlslib.Certificate(self.folder, "server", give) if tls else None
+        self.trust = self.certificate.context() if tls else None
         self.environment = _environment(
             HOME=str(self.folder),
             CAMPUS_DATABASE=self.cluster.conninfo,
@@ -374,6 +379,8 @@ class Campus:
             CAMPUS_METRICS_LISTEN="127.0.0.1:0",
             CAMPUS_SECRET_FILE=str(self.secret_file),
             **({"CAMPUS_BUS": f"ipc://{self.folder}/bus"} if split else {}),
+            **({"CAMPUS_TLS_CERTIFICATE_FILE": str(self.certificate.certificate_file),
+                "CAMPUS_TLS_KEY_FILE": str(self.certificate.key_file)} if tls else {}),
             **(settings or {}))
         shapes = {"campus": ["serve"]}
         if split:
@@ -487,7 +494,7 @@ class Campus:
 
     @property
     def url(self):
-        return f"http://{self.address}:{self.port}"
+        return f"{'https' if self.trust else 'http'}://{self.address}:{self.port}"
 
     def run(self, *arguments, input=None, check=True):
         """Runs `campus ARGUMENTS...` with this campus's settings. Its CompletedProcess, with text output."""
@@ -509,7 +516,7 @@ class Campus:
         return file.read_text().strip()
 
     def client(self, key=None):
-        return Client(self.address, self.port, key)
+        return Client(self.address, self.port, key, trust=self.trust)
 
     def metrics(self):
         """The text of /metrics."""
@@ -587,10 +594,11 @@ class Response:
 
 
 class Client:
-    """An HTTP/1.1 client on one connection kept alive. Never sends anything twice of its own accord."""
+    """An HTTP/1.1 client on one connection kept alive. Never sends anything twice of its own accord. `trust` is an
+    ssl.SSLContext, for HTTPS."""
 
-    def __init__(self, host, port, key=None, timeout=30):
-        self.host, self.port, self.key, self.timeout = host, port, key, timeout
+    def __init__(self, host, port, key=None, timeout=30, trust=None):
+        self.host, self.port, self.key, self.timeout, self.trust = host, port, key, timeout, trust
         self.connection = None
 
     def request(self, method, path, json=None, raw=None, headers=None, query=None, type=None):
@@ -606,7 +614,9 @@ class Client:
         sent.update(headers or {})
         if query:
             path += "?" + urllib.parse.urlencode(query, doseq=True)
-        if self.connection is None:
+        if self.connection is None and self.trust:
+            self.connection = http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout, context=self.trust)
+        elif self.connection is None:
             self.connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
         try:
             self.connection.request(method, path, body, {k: v for k, v in sent.items() if v is not None})
@@ -645,10 +655,16 @@ class Client:
                 return
             query["page_token"] = page["next_page_token"]
 
+    def dial(self, timeout=10):
+        """A connection of its own, as a socket: bytes in, bytes out, plain or over TLS."""
+        sock = socket.create_connection((self.host, self.port), timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return tlslib.Wire(sock, self.trust) if self.trust else sock
+
     def raw_request(self, data, timeout=10, half_close=False, dribble=None):
         """Sends bytes as they are on a connection of their own: a RawAnswer with all that came back until the other side
         closed, or until `timeout`. dribble: seconds to wait after each byte, for as long as the other side listens."""
-        with socket.create_connection((self.host, self.port), timeout) as wire:
+        with self.dial(timeout) as wire:
             start = time.monotonic()
             try:
                 if dribble is None:

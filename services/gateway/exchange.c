@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/uuid.h"
 #include "common/version.h"
+#include "services/gateway/forwarded.h"
 
 #include "bus.pb-c.h"
 
@@ -129,6 +130,13 @@ static bool within(struct exchange *exchange, struct limits *limits, struct slic
         refuse(exchange, "too_many_requests");
     }
     return result.allowed;
+}
+
+static bool within_address(struct exchange *exchange)
+{
+    struct address client = forwarded_client(exchange->context->trusted, exchange->request);
+    uint64_t key = address_client(&client);
+    return within(exchange, exchange->context->address_limits, slice_of(&key, sizeof key), false);
 }
 
 /* ---- over the bus and back ---- */
@@ -373,9 +381,7 @@ void exchange_begin(struct http_exchange *http, const struct http_request *reque
     };
     exchange->request_id = request_id_of(exchange);
     http_set_context(http, exchange);
-    if (!answer_own(exchange) &&
-        within(exchange, exchange->context->address_limits, slice_text(request->address), false) &&
-        !answer_docs(exchange))
+    if (!answer_own(exchange) && within_address(exchange) && !answer_docs(exchange))
         route(exchange);
 }
 

@@ -18,6 +18,7 @@ struct exchange_context {
     struct dispatcher *dispatcher;
     struct principals *principals;
     struct limits *address_limits, *principal_limits;
+    const struct forwarded_trust *trusted; /* proxies before us */
     const char *const *cors_origins; /* NULL-terminated; "*" is any */
     uint32_t request_ms;
     struct slice openapi;

@@ -7,6 +7,7 @@
 #include "common/metrics.h"
 #include "common/version.h"
 #include "services/gateway/exchange.h"
+#include "services/gateway/forwarded.h"
 #include "services/gateway/openapi.h"
 
 #include <event2/event.h>
@@ -42,13 +43,15 @@ static bool told_ready(const struct gateway *gateway)
 /* A successor takes no connection from its predecessor before it can answer. */
 static void begin(struct gateway *gateway)
 {
-    const char *listen = gateway->options->settings->listen, *colon = strrchr(listen, ':'), *error;
-    if (gateway->options->settings->reuse_port && !http_listen(gateway->http, &error)) {
+    const struct settings *settings = gateway->options->settings;
+    const char *listen = settings->listen, *colon = strrchr(listen, ':'), *error;
+    if (settings->reuse_port && !http_listen(gateway->http, &error)) {
         gateway->failed = !start_failed(error);
         event_base_loopbreak(gateway->base);
         return;
     }
-    log_info("ready", "url=http://%.*s:%u", (int)(colon - listen), listen, http_port(gateway->http));
+    log_info("ready", "url=%s://%.*s:%u", *settings->tls_certificate_file ? "https" : "http", (int)(colon - listen),
+             listen, http_port(gateway->http));
     event_del(gateway->tick);
 }
 
@@ -128,7 +131,8 @@ static bool open_context(struct gateway *gateway, const char **error)
         .request_ms = settings->request_ms,
         .counts = arena_zalloc(gateway->arena, (gateway->options->schema->rpc_count + 1) * sizeof *context->counts),
     };
-    if (!context->routes)
+    context->trusted = context->routes ? forwarded_trust_new(gateway->arena, settings->trusted_proxies, error) : NULL;
+    if (!context->trusted)
         return false;
     context->docs = docs_new(gateway->arena, error);
     if (!context->docs)
@@ -152,6 +156,9 @@ static bool open_http(struct gateway *gateway, const char **error)
         .reuse_port = settings->reuse_port,
         .max_connections = settings->max_connections,
         .max_connections_address = settings->max_connections_address,
+        .trusted = gateway->context.trusted,
+        .tls_certificate_file = settings->tls_certificate_file,
+        .tls_key_file = settings->tls_key_file,
         .header_ms = settings->header_ms,
         .body_ms = settings->body_ms,
         .idle_ms = settings->idle_ms,

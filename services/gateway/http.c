@@ -3,8 +3,10 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "services/gateway/forwarded.h"
 #include "services/gateway/http_connection.h"
 #include "services/gateway/http_succession.h"
+#include "services/gateway/http_tls.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -27,33 +29,12 @@ enum {
     PEER_COUNT = sizeof((struct http_server *)0)->peers / sizeof(struct http_peer *),
 };
 
-/* Addresses that are connected now. An IPv6 client owns at least a /64, so that counts as one address. */
+/* Addresses that are connected now. */
 struct http_peer {
     struct http_peer *next;
     uint64_t key;
     uint32_t count;
 };
-
-/* ::ffff:0:0/96 holds the IPv4 addresses (RFC 4291 §2.5.5.2). */
-static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-
-/* IPv4, in IPv6's clothes or not, is told apart from IPv6 by a prefix that is not routed. */
-static uint64_t peer_key(const struct sockaddr *address)
-{
-    struct sockaddr_in6 six;
-    struct sockaddr_in four;
-    uint64_t prefix = 0;
-    if (address->sa_family != AF_INET6) {
-        memcpy(&four, address, sizeof four);
-        return four.sin_addr.s_addr;
-    }
-    memcpy(&six, address, sizeof six);
-    if (memcmp(six.sin6_addr.s6_addr, mapped, sizeof mapped) == 0)
-        memcpy(&prefix, six.sin6_addr.s6_addr + sizeof mapped, sizeof four.sin_addr);
-    else
-        memcpy(&prefix, six.sin6_addr.s6_addr, sizeof prefix);
-    return prefix;
-}
 
 static struct http_peer **peer_place(struct http_server *server, uint64_t key)
 {
@@ -64,12 +45,13 @@ static struct http_peer **peer_place(struct http_server *server, uint64_t key)
     return place;
 }
 
-/* NULL when the address has as many connections as it may. */
-static struct http_peer *peer_join(struct http_server *server, const struct sockaddr *address)
+/* NULL when the address has as many connections as it may. A trusted proxy's are those of many clients. */
+static struct http_peer *peer_join(struct http_server *server, const struct address *address)
 {
-    uint64_t key = peer_key(address);
+    uint64_t key = address_client(address);
     struct http_peer **place = peer_place(server, key), *peer = *place;
-    if ((peer ? peer->count : 0) >= server->options.max_connections_address)
+    bool full = (peer ? peer->count : 0) >= server->options.max_connections_address;
+    if (full && !forwarded_trusts(server->options.trusted, address))
         return NULL;
     if (!peer) {
         if (!(peer = *place = malloc(sizeof *peer)))
@@ -88,44 +70,27 @@ void http_peer_leave(struct http_server *server, struct http_peer *peer)
     free(peer);
 }
 
-static void address_text(const struct sockaddr *address, char *text, socklen_t size)
-{
-    struct sockaddr_in6 six;
-    struct sockaddr_in four;
-    if (address->sa_family == AF_INET) {
-        memcpy(&four, address, sizeof four);
-        inet_ntop(AF_INET, &four.sin_addr, text, size);
-        return;
-    }
-    memcpy(&six, address, sizeof six);
-    if (memcmp(six.sin6_addr.s6_addr, mapped, sizeof mapped) == 0)
-        inet_ntop(AF_INET, six.sin6_addr.s6_addr + sizeof mapped, text, size);
-    else
-        inet_ntop(AF_INET6, &six.sin6_addr, text, size);
-}
-
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address, int size,
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *socket, int size,
                       void *context)
 {
     struct http_server *server = context;
+    struct address address = address_of_socket(socket);
     (void)listener, (void)size;
-    if (server->knock >= 0 && succession_met(evconnlistener_get_fd(listener), server->knock, address)) {
+    if (server->knock >= 0 && succession_met(evconnlistener_get_fd(listener), server->knock, socket)) {
         close(fd);
         return;
     }
     server->counters.plain[COUNTER_ACCEPTED]++;
     struct http_peer *peer = NULL;
     if (server->connection_count < server->options.max_connections)
-        peer = peer_join(server, address);
+        peer = peer_join(server, &address);
     if (!peer && server->surplus_count >= MOST_SURPLUS) {
         server->counters.refusals[REFUSAL_UNAVAILABLE]++;
         close(fd);
         return;
     }
-    char text[INET6_ADDRSTRLEN] = "";
-    address_text(address, text, sizeof text);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-    http_connection_open(server, fd, text, peer, !peer);
+    http_connection_open(server, fd, &address, peer);
 }
 
 /* Out of descriptors, the socket stays readable: to try again at once would be to spin. */
@@ -193,6 +158,16 @@ static bool parse_listen(const char *text, struct sockaddr_storage *address, int
     return true;
 }
 
+/* False with *error when it is wanted and cannot be. */
+static bool open_tls(struct http_server *server, const char **error)
+{
+    const char *certificate = server->options.tls_certificate_file, *key = server->options.tls_key_file;
+    if ((!certificate || !*certificate) && (!key || !*key))
+        return true;
+    server->tls = http_tls_new(server->base, certificate, key, error);
+    return server->tls != NULL;
+}
+
 /* Takes the address, though nobody can connect before http_listen(); -1 with errno. libevent's own would listen at once. */
 static int bind_to(const struct sockaddr_storage *address, int size, bool reuse_port)
 {
@@ -249,7 +224,8 @@ struct http_server *http_open(struct event_base *base, const struct http_options
     server->options = *options;
     server->knock = -1;
     LIST_INIT(&server->connections);
-    if (!(server->listener = open_listener(server, error))) {
+    if (!open_tls(server, error) || !(server->listener = open_listener(server, error))) {
+        http_tls_free(server->tls);
         free(server);
         return NULL;
     }
@@ -336,12 +312,13 @@ void http_close(struct http_server *server)
         close(server->knock);
     event_free(server->retry);
     event_free(server->left);
+    http_tls_free(server->tls);
     free(server);
 }
 
 void http_metrics(const struct http_server *server, FILE *out)
 {
-    static const char *const names[COUNTER_COUNT] = { "accepted", "aborted", "timed_out" };
+    static const char *const names[COUNTER_COUNT] = { "accepted", "aborted", "timed_out", "handshakes_failed" };
     const struct http_counters *counters = &server->counters;
     fprintf(out, "# TYPE campus_http_connections gauge\ncampus_http_connections %zu\n", server->connection_count);
     for (int i = 0; i < COUNTER_COUNT; i++)

@@ -8,12 +8,14 @@
 #include "common/arena.h"
 #include "common/slice.h"
 #include "common/status.h"
+#include "services/gateway/address.h"
 
 #include <stdio.h>
 
 struct http_server;
 struct event_base;
 struct http_exchange;
+struct forwarded_trust;
 
 enum http_method {
     METHOD_GET,
@@ -39,7 +41,7 @@ struct http_request {
     const struct http_header *headers;
     size_t header_count;
     struct slice body;
-    const char *address; /* of the client, numeric, without port */
+    struct address address; /* of who is connected: the client, or a proxy before it */
 };
 
 /* The value of a header that must stand at most once; NULL when absent. *twice is set when it stands more often. */
@@ -66,6 +68,8 @@ struct http_options {
     bool reuse_port; /* others may listen on the same port: see http_listen() and http_succession.h */
     uint32_t max_connections; /* at once; more are refused with 503 */
     uint32_t max_connections_address; /* at once from one address */
+    const struct forwarded_trust *trusted; /* proxies, to which the limit of one address does not apply; may be NULL */
+    const char *tls_certificate_file, *tls_key_file; /* PEM, watched for changes; NULL or "": no TLS */
     uint32_t header_ms, body_ms, idle_ms, write_ms; /* how long each phase may take as a whole */
     const struct http_handler *handler;
 };

@@ -2,30 +2,30 @@
  *
  * All that happens to a connection (bytes, an answer, time, the end) goes through run() and settle(): first take from
  * the input what can be taken, then write, then see what is to be waited for. Whatever frees a connection is the last
- * thing done with it. The transport shows in flush(), half_close() and broken() alone, so that TLS can come below. */
+ * thing done with it. What carries the bytes, TLS or not, is http_transport.h's. */
 #include "services/gateway/http_connection.h"
 
 #include "common/clock.h"
 #include "common/status.h"
 #include "services/gateway/http_pace.h"
+#include "services/gateway/http_transport.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 
 enum {
     INPUT_LIMIT = 64 << 10, /* bytes that wait behind a request that is being answered; no more are read */
-    OUTPUT_LIMIT = 256 << 10, /* bytes of answers unsent beyond which no more requests are taken */
+    OUTPUT_LIMIT = 256 << 10, /* bytes of answers unsent beyond which no more requests are taken, nor read */
     LINGER_MS = 2000,
     GRACE_MS = 2000, /* at the end of the server, for a request that may be on its way */
+    HANDSHAKE_MS = 5000, /* at most, within header_ms */
 };
 
 enum phase {
+    PHASE_HANDSHAKE, /* the transport is not ready for requests */
     PHASE_IDLE, /* nothing of a request has come */
     PHASE_HEADER,
     PHASE_BODY,
@@ -42,16 +42,15 @@ struct http_connection {
     LIST_ENTRY(http_connection) link;
     struct http_server *server;
     struct http_peer *peer; /* NULL: surplus */
-    struct bufferevent *bev;
+    struct http_transport transport;
     struct arena *arena;
     struct event *watch; /* made when first needed: see watch_for_end() */
     enum phase phase;
     bool running, watching;
-    bool ended; /* the client sends no more */
     struct http_pace pace;
     struct http_exchange exchange;
     struct http_parse parse;
-    char address[64];
+    struct address address;
 };
 
 static struct http_connection *connection_of(const struct http_exchange *exchange)
@@ -62,12 +61,12 @@ static struct http_connection *connection_of(const struct http_exchange *exchang
 
 static size_t unsent(const struct http_connection *c)
 {
-    return evbuffer_get_length(bufferevent_get_output(c->bev));
+    return http_transport_unsent(&c->transport);
 }
 
-static struct evbuffer *input_of(const struct http_connection *c)
+static size_t unread(const struct http_connection *c)
 {
-    return bufferevent_get_input(c->bev);
+    return evbuffer_get_length(c->transport.input);
 }
 
 /* Memory and the end. */
@@ -85,7 +84,7 @@ static void connection_free(struct http_connection *c)
     if (c->watch)
         event_free(c->watch);
     event_free(c->pace.timer);
-    bufferevent_free(c->bev);
+    http_transport_close(&c->transport);
     arena_free(c->arena);
     free(c);
 }
@@ -94,6 +93,8 @@ static void connection_free(struct http_connection *c)
 static void abandon(struct http_connection *c)
 {
     assert(!c->running);
+    if (c->phase == PHASE_HANDSHAKE)
+        c->server->counters.plain[COUNTER_HANDSHAKES_FAILED]++;
     if (c->phase == PHASE_ANSWER) {
         c->server->counters.plain[COUNTER_ABORTED]++;
         c->server->options.handler->on_abort(&c->exchange, c->server->options.handler->context);
@@ -105,7 +106,7 @@ static void next_request(struct http_connection *c)
 {
     arena_reset(c->arena);
     c->exchange.context = NULL;
-    http_parse_start(&c->parse, c->arena, c->server->options.handler, c->address);
+    http_parse_start(&c->parse, c->arena, c->server->options.handler, &c->address);
 }
 
 /* Writing. */
@@ -116,7 +117,7 @@ static void queue_answer(struct http_connection *c, const struct http_response *
                                   .head = c->parse.request.method == METHOD_HEAD,
                                   .close = closes,
                                   .old = c->parse.old };
-    struct evbuffer *output = bufferevent_get_output(c->bev);
+    struct evbuffer *output = c->transport.output;
     struct evbuffer_iovec room;
     size_t referred = http_response_referred(response, &manner);
     if (evbuffer_reserve_space(output, (ev_ssize_t)http_response_bound(response), &room, 1) != 1)
@@ -125,42 +126,8 @@ static void queue_answer(struct http_connection *c, const struct http_response *
     evbuffer_commit_space(output, &room, 1);
     if (referred && evbuffer_add_reference(output, response->body.data, referred, NULL, NULL) != 0)
         abort();
-    c->pace.queued += room.iov_len + referred;
+    c->transport.queued += room.iov_len + referred;
     c->server->counters.classes[response->status / 100 % 6]++;
-}
-
-/* Writes now what fits, instead of waiting for the loop to say that it would: one system call an answer. What does not
- * fit is left to libevent. False when nobody takes it any more. */
-static bool flush(struct http_connection *c)
-{
-    struct evbuffer *output = bufferevent_get_output(c->bev);
-    if (evbuffer_get_length(output) && !(bufferevent_get_enabled(c->bev) & EV_WRITE)) {
-        evbuffer_unfreeze(output, 1);
-        int written = evbuffer_write(output, bufferevent_getfd(c->bev));
-        evbuffer_freeze(output, 1);
-        if (written < 0 && errno != EAGAIN && errno != EINTR)
-            return false;
-    }
-    bool left = evbuffer_get_length(output) > 0;
-    if (left)
-        bufferevent_enable(c->bev, EV_WRITE);
-    else
-        bufferevent_disable(c->bev, EV_WRITE);
-    return true;
-}
-
-static void half_close(struct http_connection *c)
-{
-    shutdown(bufferevent_getfd(c->bev), SHUT_WR);
-}
-
-/* Whether the other side has reset the connection, as opposed to having said all it has to say. */
-static bool broken(const struct http_connection *c)
-{
-    struct tcp_info info;
-    socklen_t size = sizeof info;
-    return getsockopt(bufferevent_getfd(c->bev), IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
-           info.tcpi_state == TCP_CLOSE;
 }
 
 /* Time. */
@@ -170,6 +137,7 @@ static uint32_t phase_ms(const struct http_connection *c)
     const struct http_options *options = &c->server->options;
     bool hurry = c->server->draining && options->idle_ms > GRACE_MS;
     const uint32_t limits[] = {
+        [PHASE_HANDSHAKE] = options->header_ms < HANDSHAKE_MS ? options->header_ms : HANDSHAKE_MS,
         [PHASE_IDLE] = hurry ? GRACE_MS : options->idle_ms,
         [PHASE_HEADER] = options->header_ms,
         [PHASE_BODY] = options->body_ms,
@@ -186,23 +154,31 @@ static void enter(struct http_connection *c, enum phase phase)
     http_pace_begin(&c->pace, phase_ms(c));
 }
 
+static void pace_writing(struct http_connection *c, int64_t now)
+{
+    size_t left = unsent(c);
+    http_pace_write(&c->pace, left, c->transport.queued - left, c->server->options.write_ms, now);
+}
+
 /* A client that has sent its end, or more than it may before its answer, is not read from; that it resets the
  * connection shows only at an edge-triggered event, since the end alone would otherwise be told for ever. libevent
  * admits no other kind of event on the descriptor beside it, so it stands only while no other does. */
 static void on_end(evutil_socket_t fd, short what, void *context)
 {
+    struct http_connection *c = context;
     (void)fd, (void)what;
-    if (broken(context))
-        abandon(context);
+    if (http_transport_broken(&c->transport))
+        abandon(c);
 }
 
 static void watch_for_end(struct http_connection *c)
 {
-    bool reads = bufferevent_get_enabled(c->bev) & EV_READ;
+    bool reads = bufferevent_get_enabled(c->transport.bev) & EV_READ;
     if (c->phase != PHASE_ANSWER || reads || unsent(c))
         return;
     if (!c->watch)
-        c->watch = event_new(c->server->base, bufferevent_getfd(c->bev), EV_READ | EV_ET | EV_PERSIST, on_end, c);
+        c->watch =
+            event_new(c->server->base, http_transport_fd(&c->transport), EV_READ | EV_ET | EV_PERSIST, on_end, c);
     c->watching = event_add(c->watch, NULL) == 0;
 }
 
@@ -216,12 +192,12 @@ static void unwatch(struct http_connection *c)
 /* Not by libevent's watermark, which calls back without end while the input stands above it. */
 static void read_or_rest(struct http_connection *c)
 {
-    bool room = !c->ended && evbuffer_get_length(input_of(c)) < INPUT_LIMIT;
-    bool reads = bufferevent_get_enabled(c->bev) & EV_READ;
+    bool room = !c->transport.ended && unread(c) < INPUT_LIMIT && unsent(c) <= OUTPUT_LIMIT;
+    bool reads = bufferevent_get_enabled(c->transport.bev) & EV_READ;
     if (room && !reads)
-        bufferevent_enable(c->bev, EV_READ);
+        bufferevent_enable(c->transport.bev, EV_READ);
     if (!room && reads)
-        bufferevent_disable(c->bev, EV_READ);
+        bufferevent_disable(c->transport.bev, EV_READ);
 }
 
 /* The course of things. */
@@ -237,24 +213,23 @@ static bool finished(const struct http_connection *c)
 {
     if (unsent(c) || c->phase == PHASE_ANSWER)
         return false;
-    bool unread = evbuffer_get_length(input_of(c)) > 0;
     /* In the middle of a request, or with its last answer read. */
-    return c->ended && (c->phase != PHASE_IDLE || !unread);
+    return c->transport.ended && (c->phase != PHASE_IDLE || unread(c) == 0);
 }
 
 /* Writes, closes what is done with, and waits for the right things. May free the connection. */
 static void settle(struct http_connection *c)
 {
-    if (!flush(c) || finished(c)) {
+    if (!http_transport_flush(&c->transport, c->phase == PHASE_CLOSING) || finished(c)) {
         abandon(c);
         return;
     }
     if (c->phase == PHASE_CLOSING && unsent(c) == 0) {
-        half_close(c);
+        http_transport_half_close(&c->transport);
         enter(c, PHASE_LINGER);
     }
     int64_t now = unsent(c) || c->pace.phase_us ? clock_monotonic_us() : 0;
-    http_pace_write(&c->pace, unsent(c), c->server->options.write_ms, now);
+    pace_writing(c, now);
     http_pace_arm(&c->pace, now);
     read_or_rest(c);
     watch_for_end(c);
@@ -297,16 +272,16 @@ static void await_more(struct http_connection *c)
     if (c->phase == PHASE_BODY)
         return;
     enter(c, PHASE_BODY);
-    if (c->parse.expects_continue && evbuffer_get_length(input_of(c)) == 0) {
-        evbuffer_add(bufferevent_get_output(c->bev), go_on, sizeof go_on - 1);
-        c->pace.queued += sizeof go_on - 1;
+    if (c->parse.expects_continue && unread(c) == 0) {
+        evbuffer_add(c->transport.output, go_on, sizeof go_on - 1);
+        c->transport.queued += sizeof go_on - 1;
     }
 }
 
 /* Takes one bite of the input. False when there is none, or it has to wait. */
 static bool step(struct http_connection *c)
 {
-    struct evbuffer *input = input_of(c);
+    struct evbuffer *input = c->transport.input;
     struct evbuffer_iovec run;
     if (c->phase == PHASE_CLOSING || c->phase == PHASE_LINGER)
         evbuffer_drain(input, evbuffer_get_length(input));
@@ -330,10 +305,18 @@ static bool step(struct http_connection *c)
     return true;
 }
 
+/* The transport is ready, and requests may come; or this is one connection too many. */
+static void greet(struct http_connection *c)
+{
+    enter(c, PHASE_IDLE);
+    if (!c->peer)
+        refuse(c, REFUSAL_UNAVAILABLE);
+}
+
 /* Whether requests had to wait for answers that could be written at once: nothing would call to go on with them. */
 static bool relieved(struct http_connection *c)
 {
-    return unsent(c) > OUTPUT_LIMIT && flush(c) && unsent(c) <= OUTPUT_LIMIT;
+    return unsent(c) > OUTPUT_LIMIT && http_transport_flush(&c->transport, false) && unsent(c) <= OUTPUT_LIMIT;
 }
 
 /* Takes from the input what can be taken. Answers that come meanwhile are written together at the end. */
@@ -341,6 +324,9 @@ static void run(struct http_connection *c)
 {
     unwatch(c);
     c->running = true;
+    http_transport_take(&c->transport);
+    if (c->phase == PHASE_HANDSHAKE && c->transport.ready)
+        greet(c);
     do
         while (step(c))
             ;
@@ -364,8 +350,11 @@ static void on_event(struct bufferevent *bev, short what, void *context)
     if (what & BEV_EVENT_ERROR) {
         abandon(c);
     } else if (what & BEV_EVENT_EOF) {
-        c->ended = true;
-        run(c);
+        bool cut_off = !http_transport_end(&c->transport);
+        if (cut_off && (partial(c) || c->phase == PHASE_ANSWER))
+            abandon(c);
+        else
+            run(c);
     }
 }
 
@@ -375,7 +364,7 @@ static void on_time(evutil_socket_t fd, short what, void *context)
     (void)fd, (void)what;
     int64_t now = clock_monotonic_us();
     c->pace.armed_us = 0;
-    http_pace_write(&c->pace, unsent(c), c->server->options.write_ms, now);
+    pace_writing(c, now);
     bool stalled = http_pace_stalled(&c->pace, now), late = http_pace_late(&c->pace, now);
     if (late && unsent(c)) {
         late = false;
@@ -394,33 +383,28 @@ static void on_time(evutil_socket_t fd, short what, void *context)
 
 /* What the server and the handler ask for. */
 
-void http_connection_open(struct http_server *server, int fd, const char *address, struct http_peer *peer, bool surplus)
+void http_connection_open(struct http_server *server, int fd, const struct address *address, struct http_peer *peer)
 {
     struct http_connection *c = calloc(1, sizeof *c);
-    if (!c || !(c->bev = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE)) ||
-        !(c->pace.timer = evtimer_new(server->base, on_time, c)))
+    if (!c || !(c->pace.timer = evtimer_new(server->base, on_time, c)))
         abort(); /* out of memory */
+    http_transport_open(&c->transport, server->base, fd, server->tls);
     c->server = server;
     c->peer = peer;
     c->arena = arena_new();
-    memcpy(c->address, address, strnlen(address, sizeof c->address - 1));
+    c->address = *address;
     LIST_INSERT_HEAD(&server->connections, c, link);
-    *(surplus ? &server->surplus_count : &server->connection_count) += 1;
+    *(peer ? &server->connection_count : &server->surplus_count) += 1;
     next_request(c);
-    bufferevent_setcb(c->bev, on_io, on_io, on_event, c);
-    bufferevent_disable(c->bev, EV_WRITE);
-    enter(c, PHASE_IDLE);
-    if (surplus)
-        refuse(c, REFUSAL_UNAVAILABLE);
-    settle(c);
+    bufferevent_setcb(c->transport.bev, on_io, on_io, on_event, c);
+    enter(c, PHASE_HANDSHAKE);
+    run(c);
 }
 
 /* One that has bytes in the kernel is not idle: its request is on the way to us. */
 static bool idle(const struct http_connection *c)
 {
-    char byte;
-    return c->phase == PHASE_IDLE && !c->running && unsent(c) == 0 && evbuffer_get_length(input_of(c)) == 0 &&
-           recv(bufferevent_getfd(c->bev), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+    return c->phase == PHASE_IDLE && !c->running && unsent(c) == 0 && http_transport_quiet(&c->transport);
 }
 
 /* One that has connected or had its answer just now may be about to send, and would not send again: it has a moment for
@@ -479,7 +463,7 @@ void http_respond(struct http_exchange *exchange, const struct http_response *re
     if (c->running)
         return;
     unwatch(c);
-    if (evbuffer_get_length(input_of(c)))
-        bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+    if (unread(c))
+        bufferevent_trigger(c->transport.bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
     settle(c);
 }

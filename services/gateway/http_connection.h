@@ -10,6 +10,7 @@
 
 struct http_connection;
 struct http_peer;
+struct http_tls;
 struct evconnlistener;
 struct event;
 
@@ -19,6 +20,7 @@ enum http_counter {
     COUNTER_ACCEPTED,
     COUNTER_ABORTED, /* the client went away before its answer */
     COUNTER_TIMED_OUT, /* closed because a phase took too long */
+    COUNTER_HANDSHAKES_FAILED, /* ended before TLS was agreed */
     COUNTER_COUNT,
 };
 
@@ -31,6 +33,7 @@ struct http_counters {
 struct http_server {
     struct event_base *base;
     struct http_options options;
+    struct http_tls *tls; /* NULL: plain */
     struct evconnlistener *listener; /* NULL when it listens no more */
     struct event *retry; /* takes up accepting again after it failed for want of descriptors */
     struct event *left; /* ends the listening of one that has stepped back */
@@ -46,9 +49,8 @@ struct http_server {
     char date[HTTP_DATE_SIZE];
 };
 
-/* Serves the descriptor, which it owns from now on. A `surplus` one is refused at once with 503; its peer is NULL. */
-void http_connection_open(struct http_server *server, int fd, const char *address, struct http_peer *peer,
-                          bool surplus);
+/* Serves the descriptor, which it owns from now on. One too many has no peer (NULL): it is refused with 503. */
+void http_connection_open(struct http_server *server, int fd, const struct address *address, struct http_peer *peer);
 /* Closes all that have been idle for long; the others close with their next answer, or soon. server->draining is set. */
 void http_connections_drain(struct http_server *server);
 /* Closes all; what is unanswered is told on_abort. */

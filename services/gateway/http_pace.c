@@ -10,9 +10,8 @@ void http_pace_begin(struct http_pace *pace, uint32_t ms)
     pace->phase_us = ms ? clock_monotonic_us() + (int64_t)ms * 1000 : 0;
 }
 
-void http_pace_write(struct http_pace *pace, size_t unsent, uint32_t write_ms, int64_t now)
+void http_pace_write(struct http_pace *pace, size_t unsent, uint64_t sent, uint32_t write_ms, int64_t now)
 {
-    uint64_t sent = pace->queued - unsent;
     if (unsent == 0) {
         pace->write_us = 0;
     } else if (!pace->write_us || sent - pace->sent_at >= WRITE_PROGRESS) {

@@ -16,13 +16,13 @@ enum { WRITE_PROGRESS = 64 << 10 };
 struct http_pace {
     struct event *timer; /* may fire too early; whoever it wakes asks again */
     int64_t phase_us, write_us, armed_us; /* monotonic; 0: none */
-    uint64_t queued, sent_at; /* bytes ever queued; of them sent when write_us was set */
+    uint64_t sent_at; /* bytes ever sent when write_us was set */
 };
 
 /* Begins a phase that may take so long; 0: for ever. */
 void http_pace_begin(struct http_pace *pace, uint32_t ms);
-/* So many bytes are queued and not written: sees to write_us. */
-void http_pace_write(struct http_pace *pace, size_t unsent, uint32_t write_ms, int64_t now);
+/* So many bytes are queued and not written, and so many were ever written: sees to write_us. */
+void http_pace_write(struct http_pace *pace, size_t unsent, uint64_t sent, uint32_t write_ms, int64_t now);
 /* Sets the timer, unless it will fire early enough. A deadline that moves away therefore costs nothing. */
 void http_pace_arm(struct http_pace *pace, int64_t now);
 

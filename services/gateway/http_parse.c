@@ -384,9 +384,9 @@ enum http_parsed http_parse_feed(struct http_parse *p, struct slice bytes, size_
 }
 
 void http_parse_start(struct http_parse *p, struct arena *arena, const struct http_handler *handler,
-                      const char *address)
+                      const struct address *address)
 {
-    *p = (struct http_parse){ .request.address = address,
+    *p = (struct http_parse){ .request.address = *address,
                               .arena = arena,
                               .handler = handler,
                               .head = buffer_in(arena),

@@ -67,7 +67,7 @@ enum http_parsed { PARSE_MORE, PARSE_WHOLE, PARSE_REFUSED };
 
 /* Readies for the next request. What it will hold lives in the arena. Of the handler, body_limit is called. */
 void http_parse_start(struct http_parse *parse, struct arena *arena, const struct http_handler *handler,
-                      const char *address);
+                      const struct address *address);
 /* Takes bytes; *used says how many. PARSE_MORE: all, and the request wants more. PARSE_WHOLE: up to the end of the
  * request, the rest belongs to the next. PARSE_REFUSED: what follows cannot be framed any more. */
 enum http_parsed http_parse_feed(struct http_parse *parse, struct slice bytes, size_t *used)
