@@ -96,9 +96,10 @@ $(BUILD)/schema.binpb: $(protos)
 	@mkdir -p $(@D)
 	$(quiet)protoc -Iproto -I/usr/include --include_imports --include_source_info --descriptor_set_out=$@ $(protos)
 
+paged = $(foreach file,$(page) $(page:=.gz),docs/$(notdir $(file))=$(file))
+
 $(BUILD)/embedded.S: $(BUILD)/schema.binpb $(embedded) $(page) $(page:=.gz) deploy/embed
-	$(quiet)deploy/embed schema.binpb=$(BUILD)/schema.binpb $(embedded) \
-	  $(foreach file,$(page) $(page:=.gz),docs/$(notdir $(file))=$(file)) >$@
+	$(quiet)deploy/embed schema.binpb=$(BUILD)/schema.binpb $(embedded) $(paged) >$@
 
 $(BUILD)/embedded.o: $(BUILD)/embedded.S
 	$(quiet)$(CC) -c -o $@ $<
@@ -133,8 +134,8 @@ $(newer)/schema.binpb $(addprefix $(newer)/,$(patched) $(added)) &: tests/rollin
 	@protoc -I$(newer)/proto -I/usr/include --include_imports --include_source_info --descriptor_set_out=$(newer)/schema.binpb \
 	  $(protos:%=$(newer)/%)
 
-$(newer)/embedded.S: $(newer)/schema.binpb $(embedded) deploy/embed
-	$(quiet)deploy/embed schema.binpb=$(newer)/schema.binpb $(newly) >$@
+$(newer)/embedded.S: $(newer)/schema.binpb $(embedded) $(page) $(page:=.gz) deploy/embed
+	$(quiet)deploy/embed schema.binpb=$(newer)/schema.binpb $(newly) $(paged) >$@
 
 $(newer)/embedded.o: $(newer)/embedded.S
 	$(quiet)$(CC) -c -o $@ $<
