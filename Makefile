@@ -98,7 +98,7 @@ $(BUILD)/schema.binpb: $(protos)
 
 paged = $(foreach file,$(page) $(page:=.gz),docs/$(notdir $(file))=$(file))
 
-$(BUILD)/embedded.S: $(BUILD)/schema.binpb $(embedded) $(page) $(page:=.gz) deploy/embed
+$(BUILD)/embedded.S: $(BUILD)/schema.binpb $(embedded) $(page) $(page:=.gz) deploy/embed Makefile
 	$(quiet)deploy/embed schema.binpb=$(BUILD)/schema.binpb $(embedded) $(paged) >$@
 
 $(BUILD)/embedded.o: $(BUILD)/embedded.S
@@ -134,7 +134,7 @@ $(newer)/schema.binpb $(addprefix $(newer)/,$(patched) $(added)) &: tests/rollin
 	@protoc -I$(newer)/proto -I/usr/include --include_imports --include_source_info --descriptor_set_out=$(newer)/schema.binpb \
 	  $(protos:%=$(newer)/%)
 
-$(newer)/embedded.S: $(newer)/schema.binpb $(embedded) $(page) $(page:=.gz) deploy/embed
+$(newer)/embedded.S: $(newer)/schema.binpb $(embedded) $(page) $(page:=.gz) deploy/embed Makefile
 	$(quiet)deploy/embed schema.binpb=$(newer)/schema.binpb $(newly) $(paged) >$@
 
 $(newer)/embedded.o: $(newer)/embedded.S

@@ -101,7 +101,7 @@ static void on_found(int failure, struct evutil_addrinfo *found, void *context)
         evutil_freeaddrinfo(found);
 }
 
-/* Names compare as they are sent: a name server that answers in lower case is one, too. */
+/* Names are sent as they are written, since not every name server gives letters back in the case in which they came. */
 static struct evdns_base *open_dns(struct event_base *base)
 {
     struct evdns_base *dns = evdns_base_new(base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
@@ -110,6 +110,9 @@ static struct evdns_base *open_dns(struct event_base *base)
     evdns_base_resolv_conf_parse(dns, DNS_OPTIONS_ALL & ~DNS_OPTION_HOSTSFILE, "/etc/resolv.conf");
     evdns_base_load_hosts(dns, "/etc/hosts");
     evdns_base_set_option(dns, "randomize-case:", "0");
+    /* A name server that is silent must not hold up the next look-up, which may find another one. */
+    evdns_base_set_option(dns, "timeout:", "1");
+    evdns_base_set_option(dns, "attempts:", "2");
     return dns;
 }
 

@@ -64,7 +64,10 @@ class Host:
     def knows(self, names):
         """Its hosts file says {name: [addresses]}; in place, since it is mounted as it is."""
         lines = (f"{address} {name}\n" for name, addresses in names.items() for address in addresses)
-        (self.etc / "hosts").write_text("127.0.0.1 localhost\n" + "".join(lines))
+        text = "127.0.0.1 localhost\n" + "".join(lines)
+        with (self.etc / "hosts").open("r+") as file:  # never empty meanwhile: who reads finds the old or the new
+            file.write(text)
+            file.truncate()
 
     def close(self):
         subprocess.run(["ip", "netns", "delete", self.name], check=False)
