@@ -6,6 +6,7 @@
 #include "common/call_state.h"
 #include "common/clock.h"
 #include "common/embed.h"
+#include "common/envelope.h"
 #include "common/execute.h"
 #include "common/fact.h"
 #include "common/log.h"
@@ -79,22 +80,6 @@ static void finish_call(struct runtime *runtime, struct call *call)
     runtime->finished = call;
 }
 
-/* The protobuf-c form of the problem's complaints. */
-static size_t violations_of(const struct call *call, Campus__Bus__Violation ***list)
-{
-    size_t count = 0;
-    *list = arena_alloc(call->arena, (call->problem.count + 1) * sizeof **list);
-    for (const struct violation *v = call->problem.first; v; v = v->next) {
-        Campus__Bus__Violation *violation = arena_alloc(call->arena, sizeof *violation);
-        campus__bus__violation__init(violation);
-        violation->pointer = arena_strdup(call->arena, v->pointer);
-        violation->code = arena_strdup(call->arena, v->code);
-        violation->argument = v->argument ? arena_strdup(call->arena, v->argument) : NULL;
-        (*list)[count++] = violation;
-    }
-    return count;
-}
-
 static void on_end(struct call *call)
 {
     BusReply reply = CAMPUS__BUS__REPLY__INIT;
@@ -106,7 +91,7 @@ static void on_end(struct call *call)
     reply.replayed = call->replayed;
     reply.has_retry_after_ms = call->problem.retry_after_ms > 0;
     reply.retry_after_ms = call->problem.retry_after_ms;
-    reply.n_violations = violations_of(call, &reply.violations);
+    reply.n_violations = envelope_violations(call->arena, &call->problem, &reply.violations);
     bus_reply(runtime->bus, call->origin, &reply, refused ? slice_of(NULL, 0) : buffer_slice(&call->reply));
     finish_call(runtime, call);
 }

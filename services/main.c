@@ -4,6 +4,7 @@
 #include "common/migrate.h"
 #include "common/version.h"
 #include "services/bus_keys_command.h"
+#include "services/call_command.h"
 #include "services/demo.h"
 #include "services/keys_command.h"
 #include "services/local.h"
@@ -98,6 +99,12 @@ static int demo(struct command_line *line)
     return with_membership(line, demo_command);
 }
 
+static int call(struct command_line *line)
+{
+    const struct schema *schema = load_schema(line->arena);
+    return schema ? call_command(line->arena, &line->settings, schema, line->words) : 1;
+}
+
 static int version(struct command_line *line)
 {
     (void)line;
@@ -116,6 +123,8 @@ static const struct {
       true },
     { "keys", "new NAME [--serves=ROLE[,ROLE]] [--folder=DIR]",
       "NAME.secret and NAME.public for a bus over tcp; --serves adds it to the list DIR/allowed", bus_keys, true },
+    { "call", "[METHOD [JSON|-] [--file=BODY] [--key=K] [--if-match=VERSION] [--timeout=MS]]",
+      "ask a running gateway (setting control) as the operator; without a METHOD, list them", call, true },
     { "demo", "", "fill an empty database with the demo campus", demo, false },
     { "version", "", "say which program this is", version, false },
 };

@@ -377,6 +377,7 @@ class Campus:
             CAMPUS_DATABASE=self.cluster.conninfo,
             CAMPUS_LISTEN="127.0.0.1:0",
             CAMPUS_METRICS_LISTEN="127.0.0.1:0",
+            CAMPUS_CONTROL=f"ipc://{self.folder}/control",
             CAMPUS_SECRET_FILE=str(self.secret_file),
             **({"CAMPUS_BUS": f"ipc://{self.folder}/bus"} if split else {}),
             **({"CAMPUS_TLS_CERTIFICATE_FILE": str(self.certificate.certificate_file),
