@@ -81,6 +81,7 @@ enum {
     PREPARED_SWEEP,
     PREPARED_RELAY_LOCK,
     PREPARED_RELAY_NUMBER,
+    PREPARED_LAG,
     PREPARED_OWN, /* then for each consumer its lock and its statement, then those of the methods */
 };
 

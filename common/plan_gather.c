@@ -228,6 +228,7 @@ bool plans_gather(struct plans *plans, struct arena *arena, const struct service
     plans_add_sql(plans, "campus_sweep", answer_sweep_sql);
     plans_add_sql(plans, "campus_relay_lock", fact_relay_lock_sql);
     plans_add_sql(plans, "campus_relay_number", fact_relay_number_sql);
+    plans_add_sql(plans, "campus_lag", fact_lag_sql(arena, service->consumers));
     assert(plans->prepared_count == PREPARED_OWN);
     for (const struct consumer *consumer = service->consumers; consumer && consumer->source; consumer++)
         if (!gather_consumer(plans, &statements, consumer))

@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/migrate.h"
+#include "common/report.h"
 
 #include "bus.pb-c.h"
 
@@ -33,6 +34,7 @@ struct runtime {
     struct bus *bus;
     struct event *stop, *tick;
     struct metrics_page *page;
+    struct report *report;
     struct background *jobs[MOST_JOBS];
     size_t job_count;
     struct call *working; /* calls under way */
@@ -131,6 +133,12 @@ static void on_cancel(struct bus_origin origin, void *context)
             call->batch->deadline_us = call->plan->rpc->kind == RPC_READ ? 0 : call->batch->deadline_us;
 }
 
+static WorkerReport *on_report(struct arena *arena, void *context)
+{
+    struct runtime *runtime = context;
+    return report_make(runtime->report, arena, bus_pending(runtime->bus));
+}
+
 /* ---- start ---- */
 
 static bool start_failed(const char *error)
@@ -218,12 +226,16 @@ static void start_jobs(struct runtime *runtime)
 {
     uint32_t every_ms = runtime->options->settings->relay_ms;
     size_t consumer_statement = PREPARED_OWN;
-    start_job(runtime, (struct background_job){ { PREPARED_SWEEP }, 1, SWEEP_MS, 0 });
-    start_job(runtime,
-              (struct background_job){ { PREPARED_RELAY_LOCK, PREPARED_RELAY_NUMBER }, 2, every_ms, FACT_LOT });
+    start_job(runtime, (struct background_job){ .prepared = { PREPARED_SWEEP }, .count = 1, .every_ms = SWEEP_MS });
+    start_job(runtime, (struct background_job){ .prepared = { PREPARED_RELAY_LOCK, PREPARED_RELAY_NUMBER },
+                                                .count = 2,
+                                                .every_ms = every_ms,
+                                                .full = FACT_LOT });
     for (const struct consumer *c = runtime->service->consumers; c && c->source; c++, consumer_statement += 2)
-        start_job(runtime,
-                  (struct background_job){ { consumer_statement, consumer_statement + 1 }, 2, every_ms, FACT_LOT });
+        start_job(runtime, (struct background_job){ .prepared = { consumer_statement, consumer_statement + 1 },
+                                                    .count = 2,
+                                                    .every_ms = every_ms,
+                                                    .full = FACT_LOT });
 }
 
 /* ---- stop ---- */
@@ -246,14 +258,22 @@ static void on_stop(evutil_socket_t fd, short what, void *context)
     runtime->stop_by_us = clock_monotonic_us() + (int64_t)runtime->options->settings->drain_ms * 1000;
     log_info("stopping", "pending=%zu", bus_pending(runtime->bus));
     bus_drain(runtime->bus);
+    metrics_refresh(runtime->page);
     event_add(runtime->tick, &every);
 }
 
 static void write_metrics(FILE *out, void *context)
 {
     struct runtime *runtime = context;
+    report_look(runtime->report);
     database_metrics(runtime->database, runtime->service->name, out);
     fprintf(out, "campus_calls_pending{service=\"%s\"} %zu\n", runtime->service->name, bus_pending(runtime->bus));
+}
+
+static bool is_ready(void *context)
+{
+    struct runtime *runtime = context;
+    return !runtime->stop_by_us && database_ready(runtime->database) && bus_heard(runtime->bus);
 }
 
 static bool open_bus(struct runtime *runtime)
@@ -269,7 +289,9 @@ static bool open_bus(struct runtime *runtime)
         .max_message = settings->max_message,
         .schema = runtime->options->schema,
     };
-    struct bus_handler handler = { .on_request = on_request, .on_cancel = on_cancel, .context = runtime };
+    struct bus_handler handler = {
+        .on_request = on_request, .on_cancel = on_cancel, .report = on_report, .context = runtime
+    };
     runtime->bus = bus_open(runtime->arena, runtime->base, runtime->options->zmq, &bus, &handler, &error);
     return runtime->bus || start_failed(error);
 }
@@ -287,7 +309,9 @@ static bool open_loop(struct runtime *runtime)
     runtime->tick = event_new(runtime->base, -1, EV_PERSIST, on_tick, runtime);
     event_add(runtime->stop, NULL);
     start_jobs(runtime);
-    runtime->page = metrics_start(runtime->options->metrics, runtime->base, write_metrics, runtime);
+    runtime->report = report_start(runtime->base, runtime->database, &runtime->plans);
+    runtime->page = metrics_start(runtime->options->metrics, runtime->base,
+                                  &(struct metrics_source){ runtime->service->name, write_metrics, is_ready, runtime });
     return true;
 }
 
@@ -297,6 +321,7 @@ static void close_loop(struct runtime *runtime)
     database_close(runtime->database); /* what is still under way ends as unavailable, and is answered so */
     for (size_t i = 0; i < runtime->job_count; i++)
         background_free(runtime->jobs[i]);
+    report_free(runtime->report);
     bus_close(runtime->bus);
     event_free(runtime->stop);
     event_free(runtime->tick);

@@ -10,7 +10,7 @@
 #include "common/schema.h"
 #include "common/slice.h"
 
-struct Campus__Bus__GatewayStatus; /* build/bus.pb-c.h */
+struct Campus__Bus__GatewayStatus; /* build/status.pb-c.h */
 
 #include <stdio.h>
 

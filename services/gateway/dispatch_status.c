@@ -47,11 +47,10 @@ static Campus__Bus__ServiceStatus *service_status(const struct service *service,
     return status;
 }
 
-/* A worker that has told nothing of its database may well reach it: it is of a build that does not tell. */
 static bool is_of_use(const Campus__Bus__WorkerStatus *worker)
 {
-    return worker->state == CAMPUS__BUS__WORKER_STATUS__STATE__LIVE &&
-           (!worker->report || worker->report->database->reachable);
+    return worker->state == CAMPUS__BUS__WORKER_STATUS__STATE__LIVE && worker->report &&
+           worker->report->database->reachable;
 }
 
 static bool service_works(const Campus__Bus__ServiceStatus *service)

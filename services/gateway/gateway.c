@@ -12,7 +12,7 @@
 #include "services/gateway/forwarded.h"
 #include "services/gateway/openapi.h"
 
-#include "bus.pb-c.h"
+#include "status.pb-c.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -41,9 +41,10 @@ static bool start_failed(const char *error)
     return false;
 }
 
-static bool told_ready(const struct gateway *gateway)
+static bool is_ready(void *context)
 {
-    return dispatch_ready(gateway->context.dispatcher);
+    struct gateway *gateway = context;
+    return !gateway->context.draining && dispatch_ready(gateway->context.dispatcher);
 }
 
 /* A successor takes no connection from its predecessor before it can answer. */
@@ -56,6 +57,7 @@ static void begin(struct gateway *gateway)
         event_base_loopbreak(gateway->base);
         return;
     }
+    metrics_refresh(gateway->page);
     log_info("ready", "url=%s://%.*s:%u", *settings->tls_certificate_file ? "https" : "http", (int)(colon - listen),
              listen, http_port(gateway->http));
     event_del(gateway->tick);
@@ -70,7 +72,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
         bool empty = http_drained(gateway->http) && dispatch_pending(gateway->context.dispatcher) == 0;
         if (empty || clock_monotonic_us() >= gateway->stop_by_us)
             event_base_loopbreak(gateway->base);
-    } else if (told_ready(gateway)) {
+    } else if (is_ready(gateway)) {
         begin(gateway);
     }
 }
@@ -87,6 +89,7 @@ static void on_stop(evutil_socket_t fd, short what, void *context)
     gateway->context.draining = true;
     http_drain(gateway->http);
     control_drain(gateway->control);
+    metrics_refresh(gateway->page);
     event_add(gateway->tick, &every);
 }
 
@@ -215,7 +218,8 @@ static void watch(struct gateway *gateway)
     gateway->tick = event_new(gateway->base, -1, EV_PERSIST, on_tick, gateway);
     event_add(gateway->stop, NULL);
     event_add(gateway->tick, &every);
-    gateway->page = metrics_start(gateway->options->metrics, gateway->base, write_metrics, gateway);
+    gateway->page = metrics_start(gateway->options->metrics, gateway->base,
+                                  &(struct metrics_source){ "gateway", write_metrics, is_ready, gateway });
 }
 
 static void unwatch(struct gateway *gateway)
