@@ -5,7 +5,8 @@
 
 #include "services/local.h"
 
-/* The exit code; says on standard output what it has done, on standard error what went wrong. `words` is not used. */
+/* The exit code; says on standard output what it has done, on standard error what went wrong. `words` is not used.
+ * The database is marked as a demo campus before: see demo_mark.h. */
 int demo_command(struct local *local, const struct schema *schema, const char *const *words);
 
 #endif

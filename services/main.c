@@ -6,6 +6,7 @@
 #include "services/bus_keys_command.h"
 #include "services/call_command.h"
 #include "services/demo.h"
+#include "services/demo_mark.h"
 #include "services/health_command.h"
 #include "services/keys_command.h"
 #include "services/local.h"
@@ -18,11 +19,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { EXIT_USAGE = 2 };
+
 /* What a command gets. */
 struct command_line {
     struct arena *arena;
     struct settings settings;
     const char **words; /* behind the command's own name, NULL-terminated */
+    struct demo_mark *mark; /* of demo, until it ends */
 };
 
 static int fail(const char *error)
@@ -71,13 +75,13 @@ static int run_migrations(struct command_line *line)
     return 0;
 }
 
-/* Runs what needs the membership service beside it. */
-static int with_membership(struct command_line *line,
+/* Runs what needs the membership service beside it. `before`, where there is one, has its say before the service starts. */
+static int with_membership(struct command_line *line, bool (*before)(struct command_line *line),
                            int (*run)(struct local *local, const struct schema *schema, const char *const *words))
 {
     uint8_t secret[PAGE_SECRET];
     const struct schema *schema = load_schema(line->arena);
-    if (!schema || !load_secret(&line->settings, secret))
+    if (!schema || !load_secret(&line->settings, secret) || (before && !before(line)))
         return 1;
     log_set_level(LOG_WARNING); /* a command speaks by its output */
     struct local *local = local_open(role_find("membership"), &line->settings, schema, secret);
@@ -88,7 +92,18 @@ static int with_membership(struct command_line *line,
 
 static int key(struct command_line *line)
 {
-    return with_membership(line, keys_command);
+    return with_membership(line, NULL, keys_command);
+}
+
+/* What is about to be emptied is locked meanwhile: a service could not start. */
+static bool mark_demo(struct command_line *line)
+{
+    const char *error = NULL;
+    line->mark = demo_mark_open(line->arena, line->settings.database, &error);
+    bool marked = line->mark && (*line->words ? demo_mark_reset : demo_mark_set)(line->mark, &error);
+    if (!marked)
+        fail(error);
+    return marked;
 }
 
 static int bus_keys(struct command_line *line)
@@ -98,7 +113,14 @@ static int bus_keys(struct command_line *line)
 
 static int demo(struct command_line *line)
 {
-    return with_membership(line, demo_command);
+    const char *const *words = line->words;
+    if (*words && (strcmp(*words, "reset") != 0 || words[1])) {
+        fail("demo takes the word reset, or none");
+        return EXIT_USAGE;
+    }
+    int exit_code = with_membership(line, mark_demo, demo_command);
+    demo_mark_close(line->mark);
+    return exit_code;
 }
 
 static int call(struct command_line *line)
@@ -150,8 +172,6 @@ static const struct {
       WORDS },
     { "version", "", "say which program this is", version, NO_WORDS },
 };
-
-enum { EXIT_USAGE = 2 };
 
 /* The word that the command does not take, or NULL. */
 static const char *find_stranger(enum words takes, const char *const *words)
