@@ -133,8 +133,8 @@ static bool open_common(struct fleet *fleet, const char *const *names, struct ro
         log_error("cannot start", "reason=\"%s\"", error);
     arena_free(arena);
     options->keys = fleet->access.needed ? &fleet->access.keys : NULL;
-    return opened && metrics_server_start(&fleet->metrics_server, options->metrics, count_named(names),
-                                          settings->metrics_listen);
+    return opened &&
+           metrics_server_start(&fleet->metrics_server, options->metrics, count_named(names), settings->metrics_listen);
 }
 
 static void wait_for_signal(const sigset_t *ends)
