@@ -95,6 +95,11 @@ static int key(struct command_line *line)
     return with_membership(line, NULL, keys_command);
 }
 
+static int bus_keys(struct command_line *line)
+{
+    return bus_keys_command(line->arena, line->words);
+}
+
 /* What is about to be emptied is locked meanwhile: a service could not start. */
 static bool mark_demo(struct command_line *line)
 {
@@ -104,11 +109,6 @@ static bool mark_demo(struct command_line *line)
     if (!marked)
         fail(error);
     return marked;
-}
-
-static int bus_keys(struct command_line *line)
-{
-    return bus_keys_command(line->arena, line->words);
 }
 
 static int demo(struct command_line *line)
