@@ -8,15 +8,18 @@
 #include "common/rules.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <zmq.h>
 
-enum { LONGEST_PATH = sizeof((struct sockaddr_un *)0)->sun_path - 1, LONGEST_KEY = 255, RETRY_AFTER_MS = 1000 };
+enum {
+    LONGEST_PATH = 99 /* a socket's may have 107: room for a process's number */,
+    LONGEST_KEY = 255,
+    RETRY_AFTER_MS = 1000
+};
 
 static const char scheme[] = "ipc://";
 
@@ -41,6 +44,7 @@ struct control {
     TAILQ_HEAD(, control_call) calls;
     size_t call_count;
     bool draining;
+    ino_t inode; /* of the socket in its place; 0: there is none yet */
 };
 
 /* ---- answers ---- */
@@ -183,47 +187,55 @@ const char *control_endpoint_fault(const char *endpoint)
     if (strncmp(endpoint, scheme, sizeof scheme - 1) != 0 || *control_endpoint_path(endpoint) != '/')
         return "it is not ipc:// with an absolute path";
     if (strlen(control_endpoint_path(endpoint)) > LONGEST_PATH)
-        return "its path is longer than the 107 bytes that a socket's path may have";
+        return "its path is longer than 99 bytes";
     return NULL;
 }
 
-/* Binding would take the place of whatever is there. So only of a socket at which nobody listens any more. */
+/* Only a socket gives way: of a gateway that was killed, or of a predecessor, which keeps the connections that it has. */
 static const char *place_fault(const char *path)
 {
     struct stat found;
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    if (lstat(path, &found) != 0)
-        return NULL;
-    if (!S_ISSOCK(found.st_mode))
-        return "there is a file that is no socket";
-    memcpy(address.sun_path, path, strlen(path));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return strerror(errno);
-    bool taken = connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN;
-    close(fd);
-    return taken ? "another gateway listens there" : NULL;
+    return lstat(path, &found) == 0 && !S_ISSOCK(found.st_mode) ? "there is a file that is no socket" : NULL;
 }
 
-static const char *bind_endpoint(struct control *control, struct event_base *base, void *zmq)
+/* Nobody can open it before its mode is right, and it takes its place in one step. */
+static bool put_in_place(struct control *control, const char *made)
 {
-    const struct bus_socket_options options = {
+    struct stat found;
+    const char *path = control_endpoint_path(control->options.endpoint);
+    if (chmod(made, S_IRUSR | S_IWUSR) != 0 || lstat(made, &found) != 0 || rename(made, path) != 0)
+        return false;
+    control->inode = found.st_ino;
+    return true;
+}
+
+static const char *bind_endpoint(struct control *control, struct arena *arena, struct event_base *base, void *zmq)
+{
+    struct bus_socket_options options = {
         .kind = BUS_ROUTER,
-        .endpoint = control->options.endpoint,
         .max_message = control->options.max_message,
         .on_message = on_message,
         .context = control,
     };
-    const char *fault = control_endpoint_fault(options.endpoint);
-    const char *path = control_endpoint_path(options.endpoint);
+    const char *endpoint = control->options.endpoint, *fault = control_endpoint_fault(endpoint);
     if (!fault)
-        fault = place_fault(path);
+        fault = place_fault(control_endpoint_path(endpoint));
     if (fault)
         return fault;
+    options.endpoint = arena_printf(arena, "%s.%d", endpoint, (int)getpid());
     control->socket = bus_socket_open(base, zmq, &options);
     if (!control->socket)
         return zmq_strerror(errno);
-    return chmod(path, S_IRUSR | S_IWUSR) == 0 ? NULL : strerror(errno);
+    return put_in_place(control, control_endpoint_path(options.endpoint)) ? NULL : strerror(errno);
+}
+
+/* A successor's socket stays. */
+static void leave_place(const struct control *control)
+{
+    struct stat found;
+    const char *path = control_endpoint_path(control->options.endpoint);
+    if (control->inode && lstat(path, &found) == 0 && found.st_ino == control->inode)
+        unlink(path);
 }
 
 struct control *control_open(struct arena *arena, struct event_base *base, void *zmq,
@@ -236,7 +248,7 @@ struct control *control_open(struct arena *arena, struct event_base *base, void 
     control->incoming = arena_new();
     control->outgoing = arena_new();
     TAILQ_INIT(&control->calls);
-    const char *fault = bind_endpoint(control, base, zmq);
+    const char *fault = bind_endpoint(control, arena, base, zmq);
     if (!fault)
         return control;
     *error = arena_printf(arena, "setting control: '%s': %s", options->endpoint, fault);
@@ -259,6 +271,7 @@ void control_close(struct control *control)
         dispatch_cancel(call->ticket);
         call_free(call);
     }
+    leave_place(control);
     bus_socket_close(control->socket, 0);
     arena_free(control->outgoing);
     arena_free(control->incoming);

@@ -1,7 +1,8 @@
 /* control.h -- the gateway's endpoint for operators' commands: calls as the operator, and the gateway's status.
  *
  * A ROUTER of its own: what workers say is not heard here, and what operators say is not heard on the bus. Whoever may
- * open the socket may do everything, so only the gateway's own user can (mode 0600). */
+ * open the socket may do everything, so only the gateway's own user can (mode 0600). A gateway that starts takes the place
+ * of one that is there: its predecessor goes on with the connections that it has. */
 #ifndef CAMPUS_GATEWAY_CONTROL_H
 #define CAMPUS_GATEWAY_CONTROL_H
 
