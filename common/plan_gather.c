@@ -228,11 +228,11 @@ bool plans_gather(struct plans *plans, struct arena *arena, const struct service
     plans_add_sql(plans, "campus_sweep", answer_sweep_sql);
     plans_add_sql(plans, "campus_relay_lock", fact_relay_lock_sql);
     plans_add_sql(plans, "campus_relay_number", fact_relay_number_sql);
-    plans_add_sql(plans, "campus_lag", fact_lag_sql(arena, service->consumers));
     assert(plans->prepared_count == PREPARED_OWN);
     for (const struct consumer *consumer = service->consumers; consumer && consumer->source; consumer++)
         if (!gather_consumer(plans, &statements, consumer))
             return false;
+    plans->lag = plans_add_sql(plans, "campus_lag", fact_lag_sql(arena, service->consumers));
     plans->all = arena_zalloc(arena, (schema->rpc_count + 1) * sizeof *plans->all);
     for (size_t i = 0; i < schema->rpc_count; i++)
         if (strcmp(schema->rpcs[i].service, service->name) == 0 &&

@@ -150,7 +150,7 @@ struct report *report_start(struct event_base *base, struct database *database, 
     report->lookup = background_start(
         base, database, plans,
         (struct background_job){
-            .prepared = { PREPARED_LAG }, .count = 1, .every_ms = LAG_MS, .on_result = on_lag, .context = report });
+            .prepared = { plans->lag }, .count = 1, .every_ms = LAG_MS, .on_result = on_lag, .context = report });
     return report;
 }
 
