@@ -28,9 +28,9 @@ LDLIBS    += $(shell pkg-config --libs $(packages) 2>/dev/null) -pthread
 LDFLAGS   += $(if $(SANITIZE),-fsanitize=$(SANITIZE),-pie -Wl,-z,relro,-z,now)
 
 protos    := $(wildcard proto/*.proto)
-structs   := options bus google/protobuf/descriptor
+structs   := options status bus google/protobuf/descriptor
 sources   := $(filter-out services/main.c,$(wildcard common/*.c services/*.c services/*/*.c))
-embedded  := $(sort $(wildcard common/schema/*.sql services/*/queries.sql services/*/schema/*.sql services/demo/*.csv \
+embedded  := $(sort $(wildcard common/schema/*.sql services/*/queries.sql services/*/schema/*.sql services/demo/*.csv services/demo/*.sql \
              services/gateway/docs/*.md))
 generated := $(structs:%=$(BUILD)/%.pb-c.o) $(BUILD)/embedded.o $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
 page      := $(addprefix $(BUILD)/docs/,index.html docs.css docs.js icon.svg swagger-ui.css swagger-ui-bundle.js licence.txt)
@@ -56,8 +56,9 @@ $(structs:%=$(BUILD)/%.pb-c.o) $(BUILD)/llhttp/%.o $(BUILD)/embedded.o: flags +=
 $(BUILD)/%.pb-c.o: $(BUILD)/%.pb-c.c
 	$(quiet)$(CC) $(CFLAGS) -c -o $@ $<
 
-$(BUILD)/options.pb-c.c $(BUILD)/options.pb-c.h $(BUILD)/bus.pb-c.c $(BUILD)/bus.pb-c.h \
-$(BUILD)/google/protobuf/descriptor.pb-c.c $(BUILD)/google/protobuf/descriptor.pb-c.h &: proto/options.proto proto/bus.proto
+$(BUILD)/options.pb-c.c $(BUILD)/options.pb-c.h $(BUILD)/status.pb-c.c $(BUILD)/status.pb-c.h \
+$(BUILD)/bus.pb-c.c $(BUILD)/bus.pb-c.h \
+$(BUILD)/google/protobuf/descriptor.pb-c.c $(BUILD)/google/protobuf/descriptor.pb-c.h &: proto/options.proto proto/status.proto proto/bus.proto
 	@mkdir -p $(BUILD)
 	$(quiet)protoc -Iproto -I/usr/include --c_out=$(BUILD) $^ /usr/include/google/protobuf/descriptor.proto
 

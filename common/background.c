@@ -35,6 +35,8 @@ static void on_done(struct batch *batch, enum batch_outcome outcome, void *conte
 {
     struct background *background = context;
     const struct background_job *job = &background->job;
+    if (outcome == BATCH_DONE && job->on_result)
+        job->on_result(batch->steps[job->count - 1].result, job->context);
     bool more = outcome == BATCH_DONE && job->full && count_in(batch->steps[job->count - 1].result) >= job->full;
     if (outcome == BATCH_REFUSED)
         log_error("background work refused", "statement=%s sqlstate=%s",

@@ -13,6 +13,8 @@ struct background_job {
     size_t count;
     uint32_t every_ms;
     int64_t full; /* the last statement's count at which there may be more; 0: never */
+    void (*on_result)(const PGresult *result, void *context); /* gets the last statement's; or NULL */
+    void *context;
 };
 
 struct background *background_start(struct event_base *base, struct database *database, const struct plans *plans,

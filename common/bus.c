@@ -1,5 +1,6 @@
 /* bus.c -- the worker's half of the conversation: READY until pinged, requests in, replies out. */
 #include "common/bus_state.h"
+#include "common/clock.h"
 #include "common/envelope.h"
 #include "common/log.h"
 
@@ -16,6 +17,7 @@ enum {
     MOST_CREDITS = 4096,
     GENERATIONS = 2, /* of requests at once: a gateway's, and those of the one before its restart */
     BYE_LINGER_MS = 1000,
+    REPORT_US = 1000000, /* between two reports to one gateway, at least */
 };
 
 static enum bus_sent gateway_send(struct gateway *gateway, struct slice envelope, struct slice body)
@@ -124,6 +126,22 @@ static void gateway_tick_in(struct gateway *gateway, int ms)
     evtimer_add(gateway->tick, &delay);
 }
 
+static void gateway_pong(struct gateway *gateway)
+{
+    struct bus *bus = gateway->bus;
+    int64_t now_us = clock_monotonic_us();
+    BusEnvelope envelope = CAMPUS__BUS__ENVELOPE__INIT;
+    arena_reset(bus->outgoing);
+    envelope.kind = CAMPUS__BUS__ENVELOPE__KIND__PONG;
+    envelope.has_boot = true;
+    envelope.boot = gateway->boot;
+    if (bus->handler.report && (!gateway->reported_us || now_us - gateway->reported_us >= REPORT_US)) {
+        envelope.report = bus->handler.report(bus->outgoing, bus->handler.context);
+        gateway->reported_us = envelope.report ? now_us : 0;
+    }
+    gateway_send(gateway, envelope_pack(bus->outgoing, &envelope), slice_of(NULL, 0));
+}
+
 static void on_ping(struct gateway *gateway, const BusEnvelope *envelope, struct slice body)
 {
     bool restarted = gateway->boot != 0 && gateway->boot != envelope->boot;
@@ -138,8 +156,10 @@ static void on_ping(struct gateway *gateway, const BusEnvelope *envelope, struct
     gateway->readies = 0;
     if (!gateway->heard)
         gateway_tick_in(gateway, PING_MS);
+    if (!gateway->heard || restarted)
+        gateway->reported_us = 0;
     gateway->heard = true;
-    gateway_tell(gateway, CAMPUS__BUS__ENVELOPE__KIND__PONG);
+    gateway_pong(gateway);
 }
 
 typedef void (*on_kind)(struct gateway *gateway, const BusEnvelope *envelope, struct slice body);
@@ -309,6 +329,14 @@ void bus_drain(struct bus *bus)
 size_t bus_pending(const struct bus *bus)
 {
     return HASH_COUNT(bus->pending);
+}
+
+bool bus_heard(const struct bus *bus)
+{
+    for (uint32_t i = 0; i < MOST_GATEWAYS; i++)
+        if (bus->gateways[i].open && bus->gateways[i].heard)
+            return true;
+    return false;
 }
 
 void gateway_close(struct gateway *gateway)

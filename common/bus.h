@@ -13,6 +13,7 @@ struct curve_keys;
 struct event_base;
 typedef struct Campus__Bus__Request BusRequest; /* build/bus.pb-c.h */
 typedef struct Campus__Bus__Reply BusReply;
+typedef struct Campus__Bus__WorkerReport WorkerReport;
 
 /* From which gateway a request came, and as which: what a reply needs to find its way. A value to be kept. */
 struct bus_origin {
@@ -26,6 +27,9 @@ struct bus_handler {
     void (*on_request)(struct bus_origin origin, const BusRequest *header, struct slice body, void *context);
     /* The caller has gone away: an answer is still due, but nobody needs it. */
     void (*on_cancel)(struct bus_origin origin, void *context);
+    /* What this worker tells of itself, in the arena: asked once a second for each gateway that pings. NULL: nothing
+     * yet, ask at the next ping. Or no function. */
+    WorkerReport *(*report)(struct arena *arena, void *context);
     void *context;
 };
 
@@ -49,6 +53,8 @@ void bus_reply(struct bus *bus, struct bus_origin origin, const BusReply *reply,
 void bus_drain(struct bus *bus);
 /* Requests not yet answered. */
 size_t bus_pending(const struct bus *bus);
+/* Whether any gateway has answered our READY and is there. */
+bool bus_heard(const struct bus *bus);
 /* Says BYE, closes. NULL is fine. */
 void bus_close(struct bus *bus);
 

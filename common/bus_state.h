@@ -29,6 +29,7 @@ struct gateway {
     uint32_t silence; /* ticks since the last ping */
     bool heard; /* a ping has answered our READY, and pings go on */
     bool drain_told;
+    int64_t reported_us; /* 0: nothing told yet */
 };
 
 /* An endpoint of the setting: one gateway, or a name with as many as it has addresses. */

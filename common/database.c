@@ -483,6 +483,18 @@ void database_close(struct database *database)
 
 /* ---- what it says of itself ---- */
 
+struct lane_figures database_lane(const struct database *database, enum lane lane)
+{
+    const struct lane_state *state = &database->lanes[lane];
+    return (struct lane_figures){
+        .name = database_lane_names[lane],
+        .connections = state->ready,
+        .wanted = state->slot_count,
+        .waiting = state->waiting + state->pausing.count,
+        .in_flight = state->in_flight,
+    };
+}
+
 bool database_ready(const struct database *database)
 {
     for (const struct lane_state *lane = database->lanes; lane < database->lanes + LANE_COUNT; lane++)

@@ -102,6 +102,12 @@ void database_close(struct database *database);
  * the deadline, at most five times: a write must therefore be safe to repeat. on_done is never called from within. */
 void database_submit(struct database *database, struct batch *batch);
 
+struct lane_figures {
+    const char *name;
+    uint32_t connections, wanted; /* those that are open, and how many there should be */
+    size_t waiting, in_flight; /* batches */
+};
+struct lane_figures database_lane(const struct database *database, enum lane lane);
 /* Whether each lane has a connection. */
 bool database_ready(const struct database *database);
 size_t database_pending(const struct database *database);

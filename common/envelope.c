@@ -149,3 +149,18 @@ void envelope_set_left(uint8_t *bytes, size_t size, uint32_t left_ms)
     for (int i = 0; i < LEFT_SIZE; i++, value >>= 7)
         left[i] = (uint8_t)((value & 0x7f) | (i < LEFT_SIZE - 1 ? 0x80 : 0));
 }
+
+size_t envelope_violations(struct arena *arena, const struct problem *problem, Campus__Bus__Violation ***list)
+{
+    size_t count = 0;
+    *list = arena_alloc(arena, (problem->count + 1) * sizeof **list);
+    for (const struct violation *v = problem->first; v; v = v->next) {
+        Campus__Bus__Violation *violation = arena_alloc(arena, sizeof *violation);
+        campus__bus__violation__init(violation);
+        violation->pointer = arena_strdup(arena, v->pointer);
+        violation->code = arena_strdup(arena, v->code);
+        violation->argument = v->argument ? arena_strdup(arena, v->argument) : NULL;
+        (*list)[count++] = violation;
+    }
+    return count;
+}

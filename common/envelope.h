@@ -29,4 +29,7 @@ size_t envelope_request_size(const Campus__Bus__Request *request);
 size_t envelope_pack_request(uint64_t boot, uint64_t id, const Campus__Bus__Request *request, uint8_t *out);
 void envelope_set_left(uint8_t *bytes, size_t size, uint32_t left_ms);
 
+/* A problem's complaints as a reply carries them; returns how many. */
+size_t envelope_violations(struct arena *arena, const struct problem *problem, Campus__Bus__Violation ***list);
+
 #endif

@@ -1,6 +1,9 @@
 /* fact.c -- statements in pairs: first a lock, then what needs a snapshot younger than it. */
 #include "common/fact.h"
 
+#include "common/buffer.h"
+#include "common/method.h"
+
 #include <ctype.h>
 
 #define LOT "500" /* FACT_LOT */
@@ -39,4 +42,21 @@ const char *fact_apply_sql(struct arena *arena, const char *source, const char *
                         "(SELECT max(pos) FROM batch) WHERE source = '%s' AND EXISTS (SELECT FROM batch)) "
                         "SELECT count(*) FROM batch",
                         source, source, (int)size - 4, statement + sizeof word - 1, source);
+}
+
+const char *fact_lag_sql(struct arena *arena, const struct consumer *consumers)
+{
+    struct buffer sql = buffer_in(arena);
+    buffer_printf(&sql,
+                  "SELECT 0 AS n, current_setting('server_version') AS version, count(*) AS facts, "
+                  "(extract(epoch FROM campus.now() - min(at)) * 1000)::bigint AS oldest_ms "
+                  "FROM (SELECT at FROM fact WHERE pos IS NULL ORDER BY id LIMIT %d) AS unpublished",
+                  FACT_MOST_COUNTED);
+    for (int n = 1; consumers && consumers->source; consumers++, n++)
+        buffer_printf(&sql,
+                      " UNION ALL SELECT %d, NULL, (SELECT coalesce(max(pos), 0) FROM %s.facts) - "
+                      "(SELECT pos FROM fact_cursor WHERE source = '%s'), NULL",
+                      n, consumers->source, consumers->source);
+    buffer_text(&sql, " ORDER BY n");
+    return buffer_cstring(&sql);
 }

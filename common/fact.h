@@ -8,7 +8,12 @@
 
 #include "common/arena.h"
 
-enum { FACT_LOT = 500 }; /* facts numbered or applied in one transaction, at most */
+struct consumer; /* common/method.h */
+
+enum {
+    FACT_LOT = 500, /* facts numbered or applied in one transaction, at most */
+    FACT_MOST_COUNTED = 10000, /* of those that wait */
+};
 
 /* Takes the schema's relay lock until the transaction ends, or does not; a statement of its own, so that the next one's
  * snapshot is younger than the lock. */
@@ -21,5 +26,10 @@ const char *fact_cursor_sql(struct arena *arena, const char *source);
 /* The consumer's statement with its CTE `batch` in front and the moved cursor behind; one row: how many. NULL where it
  * does not begin with WITH. */
 const char *fact_apply_sql(struct arena *arena, const char *source, const char *statement);
+
+/* How far behind the facts are. First a row of this schema's own, then one for each consumer in their order: `version`, of
+ * PostgreSQL, in the first alone; `facts`, how many are not yet published, at most FACT_MOST_COUNTED, or not yet applied;
+ * `oldest_ms`, how long the oldest unpublished one has waited. */
+const char *fact_lag_sql(struct arena *arena, const struct consumer *consumers);
 
 #endif

@@ -2,11 +2,13 @@
 #include "common/migrate.h"
 
 #include "common/embed.h"
+#include "common/session.h"
 #include "common/version.h"
 
-#include <libpq-fe.h>
 #include <sodium.h>
 #include <stdlib.h>
+
+static const char application[] = "campus/migrate";
 
 static const char bootstrap[] =
     "CREATE SCHEMA IF NOT EXISTS campus;"
@@ -23,40 +25,6 @@ struct migration {
     char checksum[2 * crypto_hash_sha256_BYTES + 1];
     struct slice sql;
 };
-
-static const char *one_line(struct arena *arena, const char *message)
-{
-    char *line = arena_strdup(arena, message);
-    line[strcspn(line, "\n")] = '\0';
-    return line;
-}
-
-static PGconn *connect_as(struct arena *arena, const char *conninfo, const char *role, const char **error)
-{
-    const char *const names[] = { "dbname", "user", "gssencmode", "connect_timeout", "application_name", NULL };
-    const char *const values[] = { conninfo, role, "disable", "5", "campus/migrate", NULL };
-    PGconn *connection = PQconnectdbParams(names, values, 1);
-    if (PQstatus(connection) == CONNECTION_OK)
-        return connection;
-    *error = arena_printf(arena, "database: %s", one_line(arena, PQerrorMessage(connection)));
-    PQfinish(connection);
-    return NULL;
-}
-
-static PGresult *query(PGconn *connection, const char *sql, int count, const char *const *values)
-{
-    return PQexecParams(connection, sql, count, NULL, values, NULL, NULL, 0);
-}
-
-static bool run(struct arena *arena, PGconn *connection, const char *sql, const char **error)
-{
-    PGresult *result = PQexec(connection, sql);
-    bool done = PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK;
-    if (!done)
-        *error = one_line(arena, PQresultErrorMessage(result));
-    PQclear(result);
-    return done;
-}
 
 /* ---- the files in the program ---- */
 
@@ -112,7 +80,7 @@ static enum state state_of(PGconn *connection, const struct migration *migration
     snprintf(number, sizeof number, "%d", migration->number);
     const char *const values[] = { migration->schema, number };
     PGresult *result =
-        query(connection, "SELECT checksum FROM campus.migration WHERE schema = $1 AND number = $2", 2, values);
+        session_query(connection, "SELECT checksum FROM campus.migration WHERE schema = $1 AND number = $2", 2, values);
     enum state state = STATE_UNKNOWN;
     if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 0)
         state = STATE_MISSING;
@@ -128,12 +96,12 @@ static bool record(struct arena *arena, PGconn *connection, const struct migrati
     snprintf(number, sizeof number, "%d", migration->number);
     snprintf(admits, sizeof admits, "%d", migration->admits);
     const char *const values[] = { migration->schema, number, migration->name, migration->checksum, admits };
-    PGresult *result = query(
+    PGresult *result = session_query(
         connection, "INSERT INTO campus.migration (schema, number, name, checksum, admits) VALUES ($1, $2, $3, $4, $5)",
         5, values);
     bool done = PQresultStatus(result) == PGRES_COMMAND_OK;
     if (!done)
-        *error = one_line(arena, PQresultErrorMessage(result));
+        *error = session_words(arena, result);
     PQclear(result);
     return done;
 }
@@ -144,8 +112,9 @@ static bool apply(struct arena *arena, PGconn *connection, const struct migratio
     const char *begin =
         arena_printf(arena, "BEGIN; CREATE SCHEMA IF NOT EXISTS %s; SET LOCAL search_path = %s, campus, public",
                      migration->schema, migration->schema);
-    if (run(arena, connection, begin, error) && run(arena, connection, arena_text(arena, migration->sql), error) &&
-        record(arena, connection, migration, error) && run(arena, connection, "COMMIT", error)) {
+    if (session_run(arena, connection, begin, error) &&
+        session_run(arena, connection, arena_text(arena, migration->sql), error) &&
+        record(arena, connection, migration, error) && session_run(arena, connection, "COMMIT", error)) {
         fprintf(out, "migrated %s/%s\n", migration->schema, migration->name);
         return true;
     }
@@ -172,8 +141,8 @@ static bool migrate_over(struct arena *arena, PGconn *connection, const char *co
                          const char **error)
 {
     struct migration *migrations;
-    if (!run(arena, connection, "SET client_min_messages = warning; SELECT pg_advisory_lock(50801)", error) ||
-        !run(arena, connection, bootstrap, error))
+    if (!session_run(arena, connection, "SET client_min_messages = warning; SELECT pg_advisory_lock(50801)", error) ||
+        !session_run(arena, connection, bootstrap, error))
         return false;
     size_t count = find_common(arena, &migrations);
     if (!apply_all(arena, connection, migrations, count, out, error))
@@ -188,7 +157,7 @@ static bool migrate_over(struct arena *arena, PGconn *connection, const char *co
 
 bool migrate(struct arena *arena, const char *conninfo, const char *const *services, FILE *out, const char **error)
 {
-    PGconn *connection = connect_as(arena, conninfo, "campus_owner", error);
+    PGconn *connection = session_open(arena, conninfo, "campus_owner", application, error);
     if (!connection)
         return false;
     bool done = migrate_over(arena, connection, services, out, error);
@@ -218,9 +187,9 @@ static bool check_all(struct arena *arena, PGconn *connection, const struct migr
 
 static bool check_admitted(struct arena *arena, PGconn *connection, const char *service, const char **error)
 {
-    PGresult *result =
-        query(connection, "SELECT coalesce(max(admits), 0) FROM campus.migration WHERE schema IN ('campus', $1)", 1,
-              (const char *const[]){ service });
+    PGresult *result = session_query(
+        connection, "SELECT coalesce(max(admits), 0) FROM campus.migration WHERE schema IN ('campus', $1)", 1,
+        (const char *const[]){ service });
     int admits = PQresultStatus(result) == PGRES_TUPLES_OK ? atoi(PQgetvalue(result, 0, 0)) : 0;
     PQclear(result);
     if (admits > PROGRAM_NUMBER)
@@ -232,7 +201,7 @@ static bool check_admitted(struct arena *arena, PGconn *connection, const char *
 bool migrate_check(struct arena *arena, const char *conninfo, const char *role, const char *service, const char **error,
                    bool *unreachable)
 {
-    PGconn *connection = connect_as(arena, conninfo, role, error);
+    PGconn *connection = session_open(arena, conninfo, role, application, error);
     *unreachable = !connection;
     if (!connection)
         return false;

@@ -232,6 +232,7 @@ bool plans_gather(struct plans *plans, struct arena *arena, const struct service
     for (const struct consumer *consumer = service->consumers; consumer && consumer->source; consumer++)
         if (!gather_consumer(plans, &statements, consumer))
             return false;
+    plans->lag = plans_add_sql(plans, "campus_lag", fact_lag_sql(arena, service->consumers));
     plans->all = arena_zalloc(arena, (schema->rpc_count + 1) * sizeof *plans->all);
     for (size_t i = 0; i < schema->rpc_count; i++)
         if (strcmp(schema->rpcs[i].service, service->name) == 0 &&

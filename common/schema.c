@@ -1,6 +1,8 @@
 /* schema.c -- looking things up in the contract. */
 #include "common/schema.h"
 
+#include <ctype.h>
+
 const struct rpc *schema_rpc(const struct schema *schema, const char *name)
 {
     for (size_t i = 0; i < schema->rpc_count; i++)
@@ -23,4 +25,13 @@ const struct refusal *rpc_refusal(const struct rpc *rpc, const char *code)
         if (strcmp(rpc->refusals[i].code, code) == 0)
             return &rpc->refusals[i];
     return NULL;
+}
+
+const char *schema_first_sentence(const char *comment)
+{
+    const char *at = comment;
+    while (*at && !(at[0] == '.' && (at[1] == '\0' || isspace((unsigned char)at[1]))) &&
+           !(at[0] == '\n' && at[1] == '\n'))
+        at++;
+    return at;
 }

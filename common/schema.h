@@ -64,6 +64,9 @@ const struct rpc *schema_rpc(const struct schema *schema, const char *name);
 /* By full name. */
 const struct message *schema_message(const struct schema *schema, const char *full_name);
 
+/* Where a comment's first sentence ends: at its full stop and a space, or at the paragraph's end. */
+const char *schema_first_sentence(const char *comment);
+
 /* The reason with this code among those that the method declares, or NULL. */
 const struct refusal *rpc_refusal(const struct rpc *rpc, const char *code);
 

@@ -6,11 +6,13 @@
 #include "common/call_state.h"
 #include "common/clock.h"
 #include "common/embed.h"
+#include "common/envelope.h"
 #include "common/execute.h"
 #include "common/fact.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/migrate.h"
+#include "common/report.h"
 
 #include "bus.pb-c.h"
 
@@ -32,6 +34,7 @@ struct runtime {
     struct bus *bus;
     struct event *stop, *tick;
     struct metrics_page *page;
+    struct report *report;
     struct background *jobs[MOST_JOBS];
     size_t job_count;
     struct call *working; /* calls under way */
@@ -79,22 +82,6 @@ static void finish_call(struct runtime *runtime, struct call *call)
     runtime->finished = call;
 }
 
-/* The protobuf-c form of the problem's complaints. */
-static size_t violations_of(const struct call *call, Campus__Bus__Violation ***list)
-{
-    size_t count = 0;
-    *list = arena_alloc(call->arena, (call->problem.count + 1) * sizeof **list);
-    for (const struct violation *v = call->problem.first; v; v = v->next) {
-        Campus__Bus__Violation *violation = arena_alloc(call->arena, sizeof *violation);
-        campus__bus__violation__init(violation);
-        violation->pointer = arena_strdup(call->arena, v->pointer);
-        violation->code = arena_strdup(call->arena, v->code);
-        violation->argument = v->argument ? arena_strdup(call->arena, v->argument) : NULL;
-        (*list)[count++] = violation;
-    }
-    return count;
-}
-
 static void on_end(struct call *call)
 {
     BusReply reply = CAMPUS__BUS__REPLY__INIT;
@@ -106,7 +93,7 @@ static void on_end(struct call *call)
     reply.replayed = call->replayed;
     reply.has_retry_after_ms = call->problem.retry_after_ms > 0;
     reply.retry_after_ms = call->problem.retry_after_ms;
-    reply.n_violations = violations_of(call, &reply.violations);
+    reply.n_violations = envelope_violations(call->arena, &call->problem, &reply.violations);
     bus_reply(runtime->bus, call->origin, &reply, refused ? slice_of(NULL, 0) : buffer_slice(&call->reply));
     finish_call(runtime, call);
 }
@@ -144,6 +131,12 @@ static void on_cancel(struct bus_origin origin, void *context)
     for (struct call *call = runtime->working; call; call = call->next)
         if (call->origin.id == origin.id && call->origin.boot == origin.boot && call->batch)
             call->batch->deadline_us = call->plan->rpc->kind == RPC_READ ? 0 : call->batch->deadline_us;
+}
+
+static WorkerReport *on_report(struct arena *arena, void *context)
+{
+    struct runtime *runtime = context;
+    return report_make(runtime->report, arena, bus_pending(runtime->bus));
 }
 
 /* ---- start ---- */
@@ -233,12 +226,16 @@ static void start_jobs(struct runtime *runtime)
 {
     uint32_t every_ms = runtime->options->settings->relay_ms;
     size_t consumer_statement = PREPARED_OWN;
-    start_job(runtime, (struct background_job){ { PREPARED_SWEEP }, 1, SWEEP_MS, 0 });
-    start_job(runtime,
-              (struct background_job){ { PREPARED_RELAY_LOCK, PREPARED_RELAY_NUMBER }, 2, every_ms, FACT_LOT });
+    start_job(runtime, (struct background_job){ .prepared = { PREPARED_SWEEP }, .count = 1, .every_ms = SWEEP_MS });
+    start_job(runtime, (struct background_job){ .prepared = { PREPARED_RELAY_LOCK, PREPARED_RELAY_NUMBER },
+                                                .count = 2,
+                                                .every_ms = every_ms,
+                                                .full = FACT_LOT });
     for (const struct consumer *c = runtime->service->consumers; c && c->source; c++, consumer_statement += 2)
-        start_job(runtime,
-                  (struct background_job){ { consumer_statement, consumer_statement + 1 }, 2, every_ms, FACT_LOT });
+        start_job(runtime, (struct background_job){ .prepared = { consumer_statement, consumer_statement + 1 },
+                                                    .count = 2,
+                                                    .every_ms = every_ms,
+                                                    .full = FACT_LOT });
 }
 
 /* ---- stop ---- */
@@ -261,14 +258,22 @@ static void on_stop(evutil_socket_t fd, short what, void *context)
     runtime->stop_by_us = clock_monotonic_us() + (int64_t)runtime->options->settings->drain_ms * 1000;
     log_info("stopping", "pending=%zu", bus_pending(runtime->bus));
     bus_drain(runtime->bus);
+    metrics_refresh(runtime->page);
     event_add(runtime->tick, &every);
 }
 
 static void write_metrics(FILE *out, void *context)
 {
     struct runtime *runtime = context;
+    report_look(runtime->report);
     database_metrics(runtime->database, runtime->service->name, out);
     fprintf(out, "campus_calls_pending{service=\"%s\"} %zu\n", runtime->service->name, bus_pending(runtime->bus));
+}
+
+static bool is_ready(void *context)
+{
+    struct runtime *runtime = context;
+    return !runtime->stop_by_us && database_ready(runtime->database) && bus_heard(runtime->bus);
 }
 
 static bool open_bus(struct runtime *runtime)
@@ -284,7 +289,9 @@ static bool open_bus(struct runtime *runtime)
         .max_message = settings->max_message,
         .schema = runtime->options->schema,
     };
-    struct bus_handler handler = { .on_request = on_request, .on_cancel = on_cancel, .context = runtime };
+    struct bus_handler handler = {
+        .on_request = on_request, .on_cancel = on_cancel, .report = on_report, .context = runtime
+    };
     runtime->bus = bus_open(runtime->arena, runtime->base, runtime->options->zmq, &bus, &handler, &error);
     return runtime->bus || start_failed(error);
 }
@@ -302,7 +309,9 @@ static bool open_loop(struct runtime *runtime)
     runtime->tick = event_new(runtime->base, -1, EV_PERSIST, on_tick, runtime);
     event_add(runtime->stop, NULL);
     start_jobs(runtime);
-    runtime->page = metrics_start(runtime->options->metrics, runtime->base, write_metrics, runtime);
+    runtime->report = report_start(runtime->base, runtime->database, &runtime->plans);
+    runtime->page = metrics_start(runtime->options->metrics, runtime->base,
+                                  &(struct metrics_source){ runtime->service->name, write_metrics, is_ready, runtime });
     return true;
 }
 
@@ -312,6 +321,7 @@ static void close_loop(struct runtime *runtime)
     database_close(runtime->database); /* what is still under way ends as unavailable, and is answered so */
     for (size_t i = 0; i < runtime->job_count; i++)
         background_free(runtime->jobs[i]);
+    report_free(runtime->report);
     bus_close(runtime->bus);
     event_free(runtime->stop);
     event_free(runtime->tick);

@@ -5,7 +5,8 @@
 
 #include "services/local.h"
 
-/* The exit code; says on standard output what it has done, on standard error what went wrong. `words` is not used. */
+/* Fills the database, or goes on with what was cut short; it has been marked before (demo_mark.h). The exit code; says on
+ * standard output what it has done, on standard error what went wrong. `words` is not used. */
 int demo_command(struct local *local, const struct schema *schema, const char *const *words);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 #include "common/metrics.h"
+#include "common/operator.h"
 #include "common/uuid.h"
 #include "services/gateway/dispatch.h"
 
@@ -17,8 +18,6 @@
 
 enum { CALL_MS = 120000 };
 
-/* As caller, the nil UUID. */
-static const char operator_id[] = "00000000-0000-0000-0000-000000000000";
 static const char endpoint[] = "inproc://local";
 
 struct local {
@@ -105,23 +104,16 @@ bool local_call(struct local *local, struct arena *arena, const char *method, st
                 const char **code)
 {
     const struct rpc *rpc = schema_rpc(local->options.schema, method);
-    char all[] = "*", everywhere[] = "", key[UUID_TEXT], *permissions[] = { all }, *scopes[] = { everywhere };
-    Campus__Bus__Principal caller = CAMPUS__BUS__PRINCIPAL__INIT;
     BusRequest header = CAMPUS__BUS__REQUEST__INIT;
+    char key[UUID_TEXT];
     uuid_new(key);
-    caller.id = arena_strdup(arena, operator_id);
-    caller.permissions = permissions;
-    caller.n_permissions = 1;
-    caller.organisation = everywhere;
     header.method = arena_strdup(arena, method);
     header.left_ms = CALL_MS;
-    header.caller = &caller;
-    header.scopes = scopes;
-    header.n_scopes = 1;
     header.idempotency_key = key;
     header.has_key_minted = true;
     header.key_minted = true;
     header.request_id = key;
+    operator_calls(arena, &header);
     local->arena = arena;
     local->done = false;
     dispatch_send(local->dispatcher, rpc, &header, request, on_reply, local);

@@ -4,10 +4,14 @@
 #include "common/migrate.h"
 #include "common/version.h"
 #include "services/bus_keys_command.h"
+#include "services/call_command.h"
 #include "services/demo.h"
+#include "services/demo_mark.h"
+#include "services/health_command.h"
 #include "services/keys_command.h"
 #include "services/local.h"
 #include "services/roles.h"
+#include "services/status_command.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -15,11 +19,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { EXIT_USAGE = 2 };
+
 /* What a command gets. */
 struct command_line {
     struct arena *arena;
     struct settings settings;
     const char **words; /* behind the command's own name, NULL-terminated */
+    struct demo_mark *mark; /* of demo, until it ends */
 };
 
 static int fail(const char *error)
@@ -68,13 +75,13 @@ static int run_migrations(struct command_line *line)
     return 0;
 }
 
-/* Runs what needs the membership service beside it. */
-static int with_membership(struct command_line *line,
+/* Runs what needs the membership service beside it. `before`, where there is one, has its say before the service starts. */
+static int with_membership(struct command_line *line, bool (*before)(struct command_line *line),
                            int (*run)(struct local *local, const struct schema *schema, const char *const *words))
 {
     uint8_t secret[PAGE_SECRET];
     const struct schema *schema = load_schema(line->arena);
-    if (!schema || !load_secret(&line->settings, secret))
+    if (!schema || !load_secret(&line->settings, secret) || (before && !before(line)))
         return 1;
     log_set_level(LOG_WARNING); /* a command speaks by its output */
     struct local *local = local_open(role_find("membership"), &line->settings, schema, secret);
@@ -85,7 +92,7 @@ static int with_membership(struct command_line *line,
 
 static int key(struct command_line *line)
 {
-    return with_membership(line, keys_command);
+    return with_membership(line, NULL, keys_command);
 }
 
 static int bus_keys(struct command_line *line)
@@ -93,9 +100,44 @@ static int bus_keys(struct command_line *line)
     return bus_keys_command(line->arena, line->words);
 }
 
+/* What is about to be emptied is locked meanwhile: a service could not start. */
+static bool mark_demo(struct command_line *line)
+{
+    const char *error = NULL;
+    line->mark = demo_mark_open(line->arena, line->settings.database, &error);
+    bool marked = line->mark && (*line->words ? demo_mark_reset : demo_mark_set)(line->mark, &error);
+    if (!marked)
+        fail(error);
+    return marked;
+}
+
 static int demo(struct command_line *line)
 {
-    return with_membership(line, demo_command);
+    const char *const *words = line->words;
+    if (*words && (strcmp(*words, "reset") != 0 || words[1])) {
+        fail("demo takes the word reset, or none");
+        return EXIT_USAGE;
+    }
+    int exit_code = with_membership(line, mark_demo, demo_command);
+    demo_mark_close(line->mark);
+    return exit_code;
+}
+
+static int call(struct command_line *line)
+{
+    const struct schema *schema = load_schema(line->arena);
+    return schema ? call_command(line->arena, &line->settings, schema, line->words) : 1;
+}
+
+static int status(struct command_line *line)
+{
+    const struct schema *schema = load_schema(line->arena);
+    return schema ? status_command(line->arena, &line->settings, schema, line->words) : 1;
+}
+
+static int health(struct command_line *line)
+{
+    return health_command(&line->settings);
 }
 
 static int version(struct command_line *line)
@@ -105,20 +147,42 @@ static int version(struct command_line *line)
     return 0;
 }
 
+/* What may stand behind a command's name, beside settings. */
+enum words { NO_WORDS, WORDS, WORDS_AND_OPTIONS };
+
 static const struct {
     const char *name, *arguments, *help;
     int (*run)(struct command_line *line);
-    bool options; /* takes options of its own, beside the settings */
+    enum words words;
 } commands[] = {
-    { "serve", "[ROLE...]", "run the named roles, or all: gateway, membership", serve, false },
-    { "migrate", "", "bring the database's schema up to this program", run_migrations, false },
+    { "serve", "[ROLE...]", "run the named roles, or all: gateway, membership", serve, WORDS },
+    { "migrate", "", "bring the database's schema up to this program", run_migrations, NO_WORDS },
     { "key", "create --name=N --permissions=P[,P] [--organisation=O] [--file=F] | list | revoke ID", "API keys", key,
-      true },
+      WORDS_AND_OPTIONS },
     { "keys", "new NAME [--serves=ROLE[,ROLE]] [--folder=DIR]",
-      "NAME.secret and NAME.public for a bus over tcp; --serves adds it to the list DIR/allowed", bus_keys, true },
-    { "demo", "", "fill an empty database with the demo campus", demo, false },
-    { "version", "", "say which program this is", version, false },
+      "NAME.secret and NAME.public for a bus over tcp; --serves adds it to the list DIR/allowed", bus_keys,
+      WORDS_AND_OPTIONS },
+    { "call", "[METHOD [JSON|-] [--file=BODY] [--key=K] [--if-match=VERSION] [--timeout=MS]]",
+      "ask a running gateway (setting control) as the operator; without a METHOD, list them", call, WORDS_AND_OPTIONS },
+    { "status", "[--json]", "tell of a running gateway (setting control) and its workers; 1 where it is not ready",
+      status, WORDS_AND_OPTIONS },
+    { "health", "", "ask this host's process (setting metrics_listen) whether it is ready; 1 where it is not", health,
+      NO_WORDS },
+    { "demo", "[reset]", "fill an empty database with the demo campus; or empty a demo campus and fill it anew", demo,
+      WORDS },
+    { "version", "", "say which program this is", version, NO_WORDS },
 };
+
+/* The word that the command does not take, or NULL. */
+static const char *find_stranger(enum words takes, const char *const *words)
+{
+    if (takes == NO_WORDS)
+        return *words;
+    for (; takes == WORDS && *words; words++)
+        if (strncmp(*words, "--", 2) == 0)
+            return *words;
+    return NULL;
+}
 
 static int help(FILE *out, int exit_code)
 {
@@ -153,12 +217,17 @@ static int run(struct arena *arena, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(commands[i].name, name) != 0)
             continue;
-        for (const char **word = line.words; !commands[i].options && *word; word++)
-            if (strncmp(*word, "--", 2) == 0)
-                return fail(arena_printf(arena, "there is no setting %s (campus --help lists them)", *word));
+        const char *stranger = find_stranger(commands[i].words, line.words);
+        if (stranger) {
+            fail(arena_printf(arena,
+                              strncmp(stranger, "--", 2) == 0 ? "there is no setting %s (campus --help lists them)"
+                                                              : "what is %s? (campus --help)",
+                              stranger));
+            return EXIT_USAGE;
+        }
         return commands[i].run(&line);
     }
-    return help(stderr, 2);
+    return help(stderr, EXIT_USAGE);
 }
 
 int main(int argc, char **argv)

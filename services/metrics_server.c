@@ -1,4 +1,4 @@
-/* metrics_server.c -- the gateway's HTTP server with one path. */
+/* metrics_server.c -- the gateway's HTTP server with two paths. */
 #include "services/metrics_server.h"
 
 #include "common/log.h"
@@ -13,6 +13,7 @@
 
 struct metrics_server {
     struct metrics *metrics;
+    size_t roles;
     struct event_base *base;
     struct http_handler handler;
     struct http_server *http;
@@ -27,22 +28,44 @@ static size_t on_head(const struct http_request *head, void *context)
     return 0;
 }
 
+static int write_metrics(const struct metrics_server *server, FILE *out)
+{
+    metrics_write(server->metrics, out);
+    return 200;
+}
+
+/* The body names the role that is not ready. */
+static int write_ready(const struct metrics_server *server, FILE *out)
+{
+    if (!metrics_ready(server->metrics, server->roles, out))
+        return 503;
+    fputs("ready\n", out);
+    return 200;
+}
+
+static const struct {
+    const char *path, *type;
+    int (*write)(const struct metrics_server *server, FILE *out); /* gives the status */
+} paths[] = {
+    { "/metrics", "text/plain; version=0.0.4", write_metrics },
+    { "/readyz", "text/plain", write_ready },
+};
+
 static void on_request(struct http_exchange *exchange, const struct http_request *request, void *context)
 {
-    struct metrics_server *server = context;
     char *text = NULL;
     size_t size = 0;
     struct http_response response = { .status = 404 };
-    if (request->method == METHOD_GET && slice_is(request->path, "/metrics")) {
-        FILE *out = open_memstream(&text, &size);
-        if (!out)
-            abort();
-        metrics_write(server->metrics, out);
-        fclose(out);
-        response = (struct http_response){ .status = 200,
-                                           .type = slice_text("text/plain; version=0.0.4"),
-                                           .body = slice_of(text, size) };
-    }
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        abort();
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        if (request->method == METHOD_GET && slice_is(request->path, paths[i].path)) {
+            response.status = paths[i].write(context, out);
+            response.type = slice_text(paths[i].type);
+        }
+    fclose(out);
+    response.body = slice_of(text, size);
     http_respond(exchange, &response);
     free(text);
 }
@@ -72,7 +95,7 @@ static void *run(void *context)
     return NULL;
 }
 
-bool metrics_server_start(struct metrics_server **result, struct metrics *metrics, const char *listen)
+bool metrics_server_start(struct metrics_server **result, struct metrics *metrics, size_t roles, const char *listen)
 {
     enum { CONNECTIONS = 64, PHASE_MS = 5000 };
     const char *error = NULL;
@@ -83,6 +106,7 @@ bool metrics_server_start(struct metrics_server **result, struct metrics *metric
     if (!server)
         abort();
     server->metrics = metrics;
+    server->roles = roles;
     server->base = event_base_new();
     server->handler = (struct http_handler){ on_head, on_request, on_refusal, on_abort, server };
     struct http_options options = {

@@ -95,6 +95,14 @@ static bool is_named(const char *const *names, const char *name)
     return false;
 }
 
+static size_t count_named(const char *const *names)
+{
+    size_t count = 0;
+    for (const struct role *role = roles; role->name; role++)
+        count += is_named(names, role->name);
+    return count;
+}
+
 static bool names_known(const char *const *names)
 {
     for (; *names; names++)
@@ -125,7 +133,8 @@ static bool open_common(struct fleet *fleet, const char *const *names, struct ro
         log_error("cannot start", "reason=\"%s\"", error);
     arena_free(arena);
     options->keys = fleet->access.needed ? &fleet->access.keys : NULL;
-    return opened && metrics_server_start(&fleet->metrics_server, options->metrics, settings->metrics_listen);
+    return opened &&
+           metrics_server_start(&fleet->metrics_server, options->metrics, count_named(names), settings->metrics_listen);
 }
 
 static void wait_for_signal(const sigset_t *ends)

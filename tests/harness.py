@@ -381,7 +381,7 @@ class Campus:
             **({"CAMPUS_BUS": f"ipc://{self.folder}/bus"} if split else {}),
             **({"CAMPUS_TLS_CERTIFICATE_FILE": str(self.certificate.certificate_file),
                 "CAMPUS_TLS_KEY_FILE": str(self.certificate.key_file)} if tls else {}),
-            **(settings or {}))
+            **{"CAMPUS_CONTROL": f"ipc://{self.folder}/control", **(settings or {})})
         shapes = {"campus": ["serve"]}
         if split:
             shapes = {"gateway": ["serve", "gateway"]}
@@ -503,6 +503,11 @@ class Campus:
         if check and done.returncode:
             raise HarnessError(f"campus {arguments[0]} ended with status {done.returncode}: {done.stderr.strip()}")
         return done
+
+    def begin(self, *arguments):
+        """Starts `campus ARGUMENTS...` without waiting: a Popen with text output."""
+        return subprocess.Popen(as_user([program(), *arguments]), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, cwd=self.folder, env=self.environment)
 
     def key(self, permissions="*", organisation=None, name=None):
         """A new API key's secret, made by `campus key create`. permissions: a comma-separated list, or a list."""

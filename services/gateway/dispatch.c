@@ -127,6 +127,8 @@ static void on_message(const struct peer *from, struct slice bytes, struct slice
     if (!worker || kind >= sizeof worker_kinds / sizeof *worker_kinds || !worker_kinds[kind])
         return;
     worker_heard(worker);
+    if (envelope->report)
+        worker_on_report(worker, envelope->report);
     worker_kinds[kind](worker);
 }
 

@@ -10,6 +10,8 @@
 #include "common/schema.h"
 #include "common/slice.h"
 
+struct Campus__Bus__GatewayStatus; /* build/status.pb-c.h */
+
 #include <stdio.h>
 
 struct allowed;
@@ -52,6 +54,10 @@ void dispatch_cancel(struct dispatch_ticket *ticket);
 bool dispatch_ready(const struct dispatcher *dispatcher);
 /* Requests not yet answered. */
 size_t dispatch_pending(const struct dispatcher *dispatcher);
+/* Fills in services and workers, and whether each service has a worker that can work. What it adds lies in the arena or is
+ * borrowed until the loop goes on. */
+void dispatch_status(const struct dispatcher *dispatcher, struct arena *arena,
+                     struct Campus__Bus__GatewayStatus *status);
 /* Counters and gauges in the Prometheus text format. */
 void dispatch_metrics(const struct dispatcher *dispatcher, FILE *out);
 

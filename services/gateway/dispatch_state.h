@@ -25,6 +25,7 @@ enum {
     PROBE_MS = 25, /* after this much quiet, a worker that holds requests is asked whether it lives */
     RETRY_AFTER_MS = 1000,
     LONGEST_NAME = 64, /* of a service or an instance that a worker names */
+    LONGEST_REPORT = 4096, /* bytes that a worker may tell of itself */
     REMEMBERED_REFUSALS = 64, /* instances that were refused, so that each is logged once */
 };
 

@@ -43,6 +43,8 @@ void worker_free(struct worker *worker)
     TAILQ_REMOVE(&worker->service->workers, worker, at);
     worker->service->worker_count--;
     HASH_DEL(worker->service->dispatcher->workers, worker);
+    if (worker->report)
+        campus__bus__worker_report__free_unpacked(worker->report, NULL);
     free(worker);
 }
 
@@ -297,6 +299,20 @@ void worker_on_pong(struct worker *worker)
     log_info("worker ready", "service=%s instance=%016llx credits=%u", worker->service->name,
              (unsigned long long)worker->fingerprint, worker->credits);
     service_serve(worker->service);
+}
+
+/* There and back through bytes: a copy without pointers into the envelope. */
+void worker_on_report(struct worker *worker, const Campus__Bus__WorkerReport *report)
+{
+    uint8_t bytes[LONGEST_REPORT];
+    size_t size = campus__bus__worker_report__get_packed_size(report);
+    if (size > sizeof bytes)
+        return;
+    campus__bus__worker_report__pack(report, bytes);
+    if (worker->report)
+        campus__bus__worker_report__free_unpacked(worker->report, NULL);
+    worker->report = campus__bus__worker_report__unpack(NULL, size, bytes);
+    worker->reported_us = clock_monotonic_us();
 }
 
 void worker_on_drain(struct worker *worker)

@@ -27,11 +27,15 @@ struct worker {
     int64_t sent_us;
     uint64_t fingerprint; /* of its instance, never 0 */
     char public_key[CURVE_TEXT]; /* that its connection has proved; empty where the transport trusts the host */
+    Campus__Bus__WorkerReport *report; /* what it told of itself last, or NULL; ours to free */
+    int64_t reported_us;
     struct ticket_list tickets; /* `held` of them, in the order of sending */
 };
 
 void worker_on_ready(struct endpoint *endpoint, const struct peer *from, const BusEnvelope *envelope);
 void worker_on_pong(struct worker *worker);
+/* Keeps what a worker tells of itself, in place of what it told before. */
+void worker_on_report(struct worker *worker, const Campus__Bus__WorkerReport *report);
 void worker_on_drain(struct worker *worker);
 void worker_on_bye(struct worker *worker);
 struct worker *worker_find(struct endpoint *endpoint, const struct peer *peer);

@@ -3,12 +3,16 @@
 
 #include "common/allowed.h"
 #include "common/clock.h"
+#include "common/identity.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/version.h"
+#include "services/gateway/control.h"
 #include "services/gateway/exchange.h"
 #include "services/gateway/forwarded.h"
 #include "services/gateway/openapi.h"
+
+#include "status.pb-c.h"
 
 #include <event2/event.h>
 #include <stdlib.h>
@@ -19,7 +23,9 @@ struct gateway {
     struct arena *arena;
     const struct role_options *options;
     struct event_base *base;
+    struct identity identity;
     struct http_server *http;
+    struct control *control; /* NULL where the setting is empty */
     struct exchange_context context;
     struct http_handler handler;
     struct event *stop, *tick;
@@ -35,9 +41,10 @@ static bool start_failed(const char *error)
     return false;
 }
 
-static bool told_ready(const struct gateway *gateway)
+static bool is_ready(void *context)
 {
-    return dispatch_ready(gateway->context.dispatcher);
+    struct gateway *gateway = context;
+    return !gateway->context.draining && dispatch_ready(gateway->context.dispatcher);
 }
 
 /* A successor takes no connection from its predecessor before it can answer. */
@@ -50,6 +57,7 @@ static void begin(struct gateway *gateway)
         event_base_loopbreak(gateway->base);
         return;
     }
+    metrics_refresh(gateway->page);
     log_info("ready", "url=%s://%.*s:%u", *settings->tls_certificate_file ? "https" : "http", (int)(colon - listen),
              listen, http_port(gateway->http));
     event_del(gateway->tick);
@@ -64,7 +72,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
         bool empty = http_drained(gateway->http) && dispatch_pending(gateway->context.dispatcher) == 0;
         if (empty || clock_monotonic_us() >= gateway->stop_by_us)
             event_base_loopbreak(gateway->base);
-    } else if (told_ready(gateway)) {
+    } else if (is_ready(gateway)) {
         begin(gateway);
     }
 }
@@ -80,6 +88,8 @@ static void on_stop(evutil_socket_t fd, short what, void *context)
     gateway->stop_by_us = clock_monotonic_us() + (int64_t)gateway->options->settings->drain_ms * 1000;
     gateway->context.draining = true;
     http_drain(gateway->http);
+    control_drain(gateway->control);
+    metrics_refresh(gateway->page);
     event_add(gateway->tick, &every);
 }
 
@@ -169,6 +179,38 @@ static bool open_http(struct gateway *gateway, const char **error)
     return gateway->http != NULL;
 }
 
+static struct slice write_status(struct arena *arena, void *context)
+{
+    struct gateway *gateway = context;
+    Campus__Bus__GatewayStatus status = CAMPUS__BUS__GATEWAY_STATUS__INIT;
+    dispatch_status(gateway->context.dispatcher, arena, &status);
+    status.draining = gateway->context.draining;
+    status.ready &= !status.draining;
+    status.version = arena_strdup(arena, CAMPUS_VERSION);
+    status.pid = gateway->identity.pid;
+    status.host = gateway->identity.host;
+    status.uptime_s = seconds_since(gateway->identity.since_us);
+    status.connections = (uint32_t)http_connections(gateway->http);
+    uint8_t *bytes = arena_alloc(arena, campus__bus__gateway_status__get_packed_size(&status));
+    return slice_of(bytes, campus__bus__gateway_status__pack(&status, bytes));
+}
+
+static bool open_control(struct gateway *gateway, const char **error)
+{
+    const struct settings *settings = gateway->options->settings;
+    struct control_options control = {
+        .endpoint = settings->control,
+        .schema = gateway->options->schema,
+        .dispatcher = gateway->context.dispatcher,
+        .max_message = settings->max_message,
+        .status = write_status,
+        .context = gateway,
+    };
+    if (*control.endpoint)
+        gateway->control = control_open(gateway->arena, gateway->base, gateway->options->zmq, &control, error);
+    return !*control.endpoint || gateway->control;
+}
+
 static void watch(struct gateway *gateway)
 {
     const struct timeval every = { .tv_usec = TICK_MS * 1000 };
@@ -176,7 +218,8 @@ static void watch(struct gateway *gateway)
     gateway->tick = event_new(gateway->base, -1, EV_PERSIST, on_tick, gateway);
     event_add(gateway->stop, NULL);
     event_add(gateway->tick, &every);
-    gateway->page = metrics_start(gateway->options->metrics, gateway->base, write_metrics, gateway);
+    gateway->page = metrics_start(gateway->options->metrics, gateway->base,
+                                  &(struct metrics_source){ "gateway", write_metrics, is_ready, gateway });
 }
 
 static void unwatch(struct gateway *gateway)
@@ -188,10 +231,13 @@ static void unwatch(struct gateway *gateway)
 
 int gateway_run(const struct role_options *options)
 {
-    struct gateway gateway = { .arena = arena_new(), .options = options, .base = event_base_new() };
+    struct gateway gateway = {
+        .arena = arena_new(), .options = options, .base = event_base_new(), .identity = identity_new()
+    };
     const char *error = NULL;
     log_set_role("gateway");
-    bool started = (open_context(&gateway, &error) && open_http(&gateway, &error)) || start_failed(error);
+    bool started = (open_context(&gateway, &error) && open_http(&gateway, &error) && open_control(&gateway, &error)) ||
+                   start_failed(error);
     if (started) {
         watch(&gateway);
         event_base_dispatch(gateway.base);
@@ -200,6 +246,7 @@ int gateway_run(const struct role_options *options)
     }
     if (gateway.http)
         http_close(gateway.http);
+    control_close(gateway.control);
     principals_free(gateway.context.principals);
     if (gateway.context.dispatcher)
         dispatch_close(gateway.context.dispatcher);

@@ -139,8 +139,8 @@ static void on_left(evutil_socket_t fd, short what, void *context)
     stop_listening(context);
 }
 
-/* "127.0.0.1:8080", "[::]:8080". libevent reads the address, but holds port 0 for a mistake. */
-static bool parse_listen(const char *text, struct sockaddr_storage *address, int *size)
+/* libevent reads the address, but holds port 0 for a mistake. */
+bool http_parse_listen(const char *text, struct sockaddr_storage *address, int *size)
 {
     char host[64], *end;
     const char *colon = strrchr(text, ':');
@@ -190,7 +190,7 @@ static struct evconnlistener *open_listener(struct http_server *server, const ch
     const unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED;
     struct sockaddr_storage address;
     int size = sizeof address;
-    if (!parse_listen(server->options.listen, &address, &size)) {
+    if (!http_parse_listen(server->options.listen, &address, &size)) {
         *error = "listen: not a numeric address and a port";
         return NULL;
     }

@@ -14,6 +14,7 @@
 
 struct http_server;
 struct event_base;
+struct sockaddr_storage;
 struct http_exchange;
 struct forwarded_trust;
 
@@ -73,6 +74,10 @@ struct http_options {
     uint32_t header_ms, body_ms, idle_ms, write_ms; /* how long each phase may take as a whole */
     const struct http_handler *handler;
 };
+
+/* "127.0.0.1:8080", "[::]:8080" to an address. *size is the storage's and becomes the address's. */
+bool http_parse_listen(const char *text, struct sockaddr_storage *address, int *size)
+    __attribute__((warn_unused_result));
 
 /* NULL with *error (a static string) naming the reason. Ignores SIGPIPE for the process. With reuse_port the address is
  * taken, but nobody can connect yet. */

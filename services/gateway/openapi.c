@@ -91,20 +91,10 @@ struct document {
 
 /* ---- words ---- */
 
-/* Behind the first sentence: its full stop and a space, or a paragraph's end. */
-static const char *first_sentence_end(const char *comment)
-{
-    const char *at = comment;
-    while (*at && !(at[0] == '.' && (at[1] == '\0' || isspace((unsigned char)at[1]))) &&
-           !(at[0] == '\n' && at[1] == '\n'))
-        at++;
-    return at;
-}
-
 /* The first sentence is the summary, which is plain text; the rest is CommonMark. */
 static void put_words(struct document *document, json_t *operation, const char *comment)
 {
-    const char *end = first_sentence_end(comment), *rest = end;
+    const char *end = schema_first_sentence(comment), *rest = end;
     char *summary = arena_text(document->arena, slice_of(comment, (size_t)(end - comment))), *out = summary;
     for (const char *at = summary; *at; at++)
         if (*at != '`')

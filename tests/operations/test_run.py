@@ -96,6 +96,8 @@ def test_first_start_serves_and_second_keeps_the_data_and_is_quick(var):
     assert len(secrets[1]) == 32
     with first.client() as client:
         client.get("/v1/organisations").expect(200)
+    told = [line for line in first.said.splitlines() if "--control=" in line]
+    assert [subprocess.run(["bash", "-c", line], capture_output=True, check=False).returncode for line in told] == [0, 0]
     assert first.end() == 0
     assert not server_runs(var)
 

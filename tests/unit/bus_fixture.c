@@ -95,6 +95,22 @@ static void on_cancel(struct bus_origin origin, void *context)
     answer(worker, origin, "cancelled", 9);
 }
 
+/* Which host it says to be on is its name. */
+static WorkerReport *on_report(struct arena *arena, void *context)
+{
+    struct fixture_worker *worker = context;
+    WorkerReport *report = arena_alloc(arena, sizeof *report);
+    campus__bus__worker_report__init(report);
+    report->database = arena_alloc(arena, sizeof *report->database);
+    campus__bus__database_report__init(report->database);
+    report->database->reachable = !atomic_load(&worker->cut_off);
+    report->version = arena_strdup(arena, "0");
+    report->host = arena_strdup(arena, worker->name);
+    report->pending = (uint32_t)bus_pending(worker->bus);
+    atomic_fetch_add(&worker->reports, 1);
+    return report;
+}
+
 static uint64_t read_command(int fd)
 {
     uint64_t value = 0;
@@ -131,7 +147,7 @@ void fixture_worker_run(struct fixture_worker *worker)
         .max_message = FIXTURE_MESSAGE,
         .schema = worker->schema ? worker->schema : &fixture_schema,
     };
-    struct bus_handler handler = { on_request, on_cancel, worker };
+    struct bus_handler handler = { on_request, on_cancel, on_report, worker };
     worker->base = event_base_new();
     struct event *command = event_new(worker->base, worker->command, EV_READ | EV_PERSIST, on_command, worker);
     event_add(command, NULL);

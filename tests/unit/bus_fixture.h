@@ -27,7 +27,8 @@ struct fixture_worker {
     const struct curve_keys *keys;
     uint32_t credits;
     int command; /* eventfd: one of the commands */
-    atomic_size_t most_pending, served, cancelled;
+    atomic_bool cut_off; /* reports that its database is not reachable */
+    atomic_size_t most_pending, served, cancelled, reports;
     /* private to its thread */
     pthread_t thread;
     struct event_base *base;

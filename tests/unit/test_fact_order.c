@@ -227,6 +227,28 @@ static void test_fact_without_a_place_waits(void **state)
     assert_string_equal(noticed(), "1a");
 }
 
+/* The lag's rows, "n/facts n/facts". */
+static const char *lag(void)
+{
+    static const struct consumer consumers[] = { { .source = "sample", .statement = "apply" }, { 0 } };
+    return sql(reader,
+               arena_printf(arena, "SELECT n || '/' || facts FROM (%s) AS lag", fact_lag_sql(arena, consumers)));
+}
+
+static void test_lag_of_relay_and_consumer(void **state)
+{
+    (void)state;
+    assert_string_equal(lag(), "0/0 1/0");
+    tell(writer, "a");
+    tell(writer, "b");
+    assert_string_equal(lag(), "0/2 1/0");
+    run_relay(relay);
+    assert_string_equal(lag(), "0/0 1/2");
+    apply(reader);
+    sql(reader, "COMMIT");
+    assert_string_equal(lag(), "0/0 1/0");
+}
+
 /* Whether a connection waits for a lock; the server is asked, not the clock. */
 static bool waits(PGconn *pg)
 {
@@ -293,6 +315,7 @@ int main(void)
         TEST(test_fact_without_a_place_waits),
         TEST(test_two_processes_apply_in_turn),
         TEST(test_lots_of_a_consumer_are_bounded),
+        TEST(test_lag_of_relay_and_consumer),
         TEST(test_statement_begins_with_the_word),
     };
     return cmocka_run_group_tests_name("fact order", tests, start, stop);

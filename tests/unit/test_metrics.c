@@ -41,7 +41,15 @@ static int tear_down(void **state)
 struct role {
     const char *name;
     unsigned asked;
+    bool ready;
 };
+
+static bool is_ready(void *context)
+{
+    return ((struct role *)context)->ready;
+}
+
+#define SOURCE(each) ((struct metrics_source){ (each).name, tell, is_ready, &(each) })
 
 static void tell(FILE *out, void *context)
 {
@@ -68,10 +76,10 @@ static void test_published_at_once_and_until_the_end(void **state)
     (void)state;
     struct role a = { .name = "a" }, b = { .name = "b" }, c = { .name = "c" };
     assert_written("");
-    struct metrics_page *first = metrics_start(metrics, base, tell, &a);
+    struct metrics_page *first = metrics_start(metrics, base, &SOURCE(a));
     assert_written("a 1\n");
-    struct metrics_page *second = metrics_start(metrics, base, tell, &b);
-    struct metrics_page *third = metrics_start(metrics, base, tell, &c);
+    struct metrics_page *second = metrics_start(metrics, base, &SOURCE(b));
+    struct metrics_page *third = metrics_start(metrics, base, &SOURCE(c));
     assert_written("c 1\nb 1\na 1\n");
     assert_written("c 1\nb 1\na 1\n"); /* reading asks nobody */
     metrics_stop(second);
@@ -81,11 +89,39 @@ static void test_published_at_once_and_until_the_end(void **state)
     assert_written("");
 }
 
+/* The line that names who is not ready; "" where all are. */
+static void assert_unready(size_t roles, const char *expected)
+{
+    char said[64] = "";
+    FILE *out = fmemopen(said, sizeof said, "w");
+    assert_int_equal(metrics_ready(metrics, roles, out), *expected == '\0');
+    fclose(out);
+    assert_string_equal(said, expected);
+}
+
+static void test_ready_when_every_role_is(void **state)
+{
+    (void)state;
+    struct role a = { .name = "a", .ready = true }, b = { .name = "b" };
+    assert_unready(1, "starting\n");
+    struct metrics_page *first = metrics_start(metrics, base, &SOURCE(a));
+    assert_unready(1, "");
+    assert_unready(2, "starting\n");
+    struct metrics_page *second = metrics_start(metrics, base, &SOURCE(b));
+    assert_unready(2, "b\n");
+    b.ready = true;
+    assert_unready(2, "b\n"); /* as it was published */
+    metrics_refresh(second);
+    assert_unready(2, "");
+    metrics_stop(second);
+    metrics_stop(first);
+}
+
 static void test_published_anew_every_second(void **state)
 {
     (void)state;
     struct role a = { .name = "a" };
-    struct metrics_page *page = metrics_start(metrics, base, tell, &a);
+    struct metrics_page *page = metrics_start(metrics, base, &SOURCE(a));
     int64_t begun_us = clock_monotonic_us();
     while (a.asked < 2 && clock_monotonic_us() < begun_us + PATIENCE_US)
         event_base_loop(base, EVLOOP_ONCE);
@@ -120,7 +156,7 @@ static void test_reader_in_another_thread(void **state)
     stopped = false;
     assert_int_equal(pthread_create(&reader, NULL, read_pages, NULL), 0);
     for (int i = 0; i < 2000; i++)
-        metrics_stop(metrics_start(metrics, base, tell, &a));
+        metrics_stop(metrics_start(metrics, base, &SOURCE(a)));
     stopped = true;
     pthread_join(reader, NULL);
     assert_written("");
@@ -138,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_published_at_once_and_until_the_end),
+        TEST(test_ready_when_every_role_is),
         TEST(test_published_anew_every_second),
         TEST(test_reader_in_another_thread),
         TEST(test_nothing_to_free),

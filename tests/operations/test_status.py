@@ -1,0 +1,153 @@
+"""`campus status`: what a gateway knows, as text and as JSON, while all is well and while it is not."""
+
+import json
+import re
+
+from harness import wait_until
+from load import lock_home, person, wait_blocked
+
+LANES = {"point", "heavy", "write", "brief", "import", "background"}
+
+
+def look(campus):
+    """The exit code and the status as JSON."""
+    done = campus.run("status", "--json", check=False)
+    assert done.returncode in (0, 1) and not done.stderr, done
+    return done.returncode, json.loads(done.stdout)
+
+
+def membership(status):
+    return next(service for service in status["services"] if service["name"] == "membership")
+
+
+def wait_status(campus, condition, what, seconds=15):
+    """Until condition(status) is true; its last (exit code, status)."""
+    def met():
+        code, status = look(campus)
+        return condition(status) and (code, status)
+    return wait_until(met, what, seconds)
+
+
+def reachable(status):
+    return [worker["report"]["database"]["reachable"] for worker in membership(status).get("workers", [])
+            if "report" in worker]
+
+
+def test_all_is_well(split):
+    code, status = wait_status(split, lambda status: reachable(status) == [True, True] and
+                               all("facts" in worker["report"] for worker in membership(status)["workers"]), "reports")
+    assert code == 0 and status["ready"] and not status["draining"]
+    assert status["pid"] == split.processes["gateway"].pid and status["version"] == "0.1.0"
+    service = membership(status)
+    assert service["queue_length"] == 0 and service["queue_limit"] == 2000
+    assert {worker["report"]["pid"] for worker in service["workers"]} == {
+        split.processes[f"membership-{n}"].pid for n in (1, 2)}
+    for worker in service["workers"]:
+        assert worker["state"] == "live" and worker["credits"] == 512 and worker["report_age_ms"] < 5000
+        assert f"instance={worker['instance']}" in split.processes["gateway"].log()
+        lanes = {lane["name"]: lane for lane in worker["report"]["lanes"]}
+        assert set(lanes) == LANES and lanes["write"]["wanted"] == 6
+        assert worker["report"]["database"]["version"].startswith("15.")
+        assert worker["report"]["facts"]["unpublished"] == 0
+
+
+def test_text_fits_the_screen_and_says_the_same(split):
+    done = split.run("status")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "ready" and done.returncode == 0 and not done.stderr
+    assert len(lines) <= 24 and max(map(len, lines)) <= 100
+    assert "membership: 2 workers, queue 0 of 2000, 0 in flight" in lines
+    assert sum(bool(re.fullmatch(r"  worker [0-9a-f]{16}  live, holds \d+ of 512", line)) for line in lines) == 2
+    assert sum(line.startswith("    database   reachable for ") for line in lines) == 2
+
+
+def test_words_that_are_not_understood(split):
+    for words in (["x"], ["--xml"], ["--json", "x"], ["--json", "--json"]):
+        done = split.run("status", *words, check=False)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and not done.stdout, done
+
+
+def test_work_under_way_is_seen(split):
+    split.run("call", "CreateOrganisation", '{"path": "su", "kind": "union", "title": "学生会"}')
+    answered = membership(look(split)[1])["answered"]
+    with lock_home(split) as lock:
+        call = split.begin("call", "CreatePerson", json.dumps(person()))
+        wait_blocked(split)
+        _, status = wait_status(split, lambda status: any(
+            lane["in_flight"] for worker in membership(status)["workers"] for lane in worker["report"]["lanes"]
+            if lane["name"] == "write"), "a write in flight")
+        assert membership(status)["in_flight"] == 1
+        assert sorted(worker["held"] for worker in membership(status)["workers"]) == [0, 1]
+        assert max(worker["report"]["pending"] for worker in membership(status)["workers"]) == 1
+        lock.release()
+        assert call.wait(30) == 0
+        call.communicate()
+    wait_status(split, lambda status: membership(status)["answered"] == answered + 1, "it is answered")
+
+
+def test_facts_that_are_not_published(split):
+    """Nobody can number facts while another holds the relay's lock."""
+    with split.cluster.session() as other:
+        other.sql("BEGIN; SELECT pg_advisory_xact_lock(hashtext('membership.fact'))")
+        split.run("call", "CreatePerson", json.dumps(person()))
+        _, status = wait_status(split, lambda status: any(
+            worker["report"].get("facts", {}).get("unpublished") for worker in membership(status)["workers"]), "a lag")
+        facts = next(worker["report"]["facts"] for worker in membership(status)["workers"]
+                     if worker["report"]["facts"]["unpublished"])
+        assert facts["oldest_ms"] >= 0
+        other.sql("ROLLBACK")
+    wait_status(split, lambda status: all(
+        worker["report"]["facts"]["unpublished"] == 0 for worker in membership(status)["workers"]), "no lag")
+
+
+def test_frozen_worker_is_missed(split):
+    worker = split.processes["membership-1"]
+    deaths = membership(look(split)[1])["deaths"]
+    worker.freeze()
+    code, status = wait_status(split, lambda status: len(membership(status)["workers"]) == 1, "it is gone")
+    assert code == 0 and membership(status)["workers"][0]["report"]["pid"] != worker.pid
+    assert membership(status)["deaths"] == deaths + 1
+    worker.thaw()
+    split.wait_ready()
+    wait_status(split, lambda status: reachable(status) == [True, True], "it is back")
+
+
+def test_no_worker_is_not_ready(split):
+    for name in ("membership-1", "membership-2"):
+        split.processes[name].stop()
+    code, status = wait_status(split, lambda status: not membership(status).get("workers"), "they left")
+    assert code == 1 and not status["ready"]
+    text = split.run("status", check=False)
+    assert text.stdout.startswith("NOT READY\n") and text.returncode == 1
+    for name in ("membership-1", "membership-2"):
+        split.processes[name].start()
+    split.wait_ready()
+
+
+def test_database_that_is_down_is_told(split):
+    split.cluster.crash()
+    code, status = wait_status(split, lambda status: reachable(status) == [False, False], "it is missed")
+    assert code == 1 and not status["ready"]
+    assert "NOT REACHABLE for" in split.run("status", check=False).stdout
+    split.cluster.start()
+    code, status = wait_status(split, lambda status: reachable(status) == [True, True], "it is back", 30)
+    assert code == 0 and status["ready"]
+
+
+def test_stopping_gateway_is_draining(split):
+    """It takes no more calls, and answers the one that it has."""
+    with lock_home(split) as lock:
+        call = split.begin("call", "CreatePerson", json.dumps(person()))
+        wait_blocked(split)
+        split.processes["gateway"].terminate()
+        code, _ = wait_status(split, lambda status: status["draining"], "draining")
+        assert code == 1
+        late = split.run("call", "GetOrganisation", '{"path": "su"}', check=False)
+        assert late.returncode == 1 and late.stderr == "campus: refused: unavailable\n"
+        lock.release()
+        said, error = call.communicate(timeout=30)
+        assert call.returncode == 0 and json.loads(said)["id"], error
+    assert split.processes["gateway"].wait() == 0
+    absent = split.run("status", check=False)
+    assert absent.returncode == 1 and "no gateway is there" in absent.stderr and absent.stderr.count("\n") == 1
+    split.start_process("gateway")
