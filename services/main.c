@@ -60,9 +60,9 @@ static bool load_secret(const struct settings *settings, uint8_t secret[PAGE_SEC
 
 static int serve(struct command_line *line)
 {
-    uint8_t secret[PAGE_SECRET];
+    uint8_t secret[PAGE_SECRET] = { 0 };
     const struct schema *schema = load_schema(line->arena);
-    if (!schema || !load_secret(&line->settings, secret))
+    if (!schema || (roles_have_service(line->words) && !load_secret(&line->settings, secret)))
         return 1;
     return roles_serve(line->words, &line->settings, schema, secret);
 }

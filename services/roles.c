@@ -143,6 +143,14 @@ static void wait_for_signal(const sigset_t *ends)
     sigwait(ends, &signal_number);
 }
 
+bool roles_have_service(const char *const *names)
+{
+    for (const struct role *role = roles; role->name; role++)
+        if (role->service && is_named(names, role->name))
+            return true;
+    return false;
+}
+
 int roles_serve(const char *const *names, const struct settings *settings, const struct schema *schema,
                 const uint8_t secret[PAGE_SECRET])
 {

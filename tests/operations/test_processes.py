@@ -2,7 +2,7 @@
 
 import signal
 
-from harness import wait_until
+from harness import Process, wait_until
 
 
 def test_roles_alone_answer_as_one_process_does(split, split_client):
@@ -37,6 +37,18 @@ def test_sigint_and_sigterm_end_with_status_0(split):
         worker.child.send_signal(number)
         assert worker.wait() == 0
         split.start_process("membership-1")
+
+
+def test_gateway_does_without_the_secret(split):
+    """It faces the network; what page tokens and keys are derived from is the workers' alone."""
+    environment = {**split.environment, "CAMPUS_BUS": f"ipc://{split.folder}/other", "CAMPUS_LISTEN": "127.0.0.1:0"}
+    del environment["CAMPUS_SECRET_FILE"]
+    gateway = Process("secretless", ["serve", "gateway"], split.folder, environment).start()
+    wait_until(lambda: "metrics port" in gateway.log(), "it has started")
+    gateway.stop()
+    worker = Process("secretless", ["serve", "membership"], split.folder, environment).start()
+    assert worker.wait() == 1
+    assert "setting secret_file" in worker.log()
 
 
 def test_postgresql_crash_is_survived(split, split_client):
