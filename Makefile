@@ -155,7 +155,7 @@ $(newer)/campus: $(renewed) $(BUILD)/libcampus.a
 
 # -- what people type ------------------------------------------------------------------------------------------------
 
-.PHONY: all units run test sanitize lint format fuzz bench clean help
+.PHONY: all units run image test compose-test sanitize lint format fuzz bench clean help
 jobs := $(shell nproc 2>/dev/null || echo 2)
 # The same Makefile again, once the packages are there that it asks pkg-config about.
 again = +@$(MAKE) $(if $(V),,-s) --no-print-directory -j$(jobs)
@@ -167,10 +167,17 @@ run: ## serve a campus at http://127.0.0.1:8080 with its data in VAR; Ctrl-C sto
 	$(again) all
 	@BUILD='$(BUILD)' VAR='$(VAR)' PORT='$(PORT)' DEMO='$(DEMO)' exec deploy/run
 
+image: ## the container image, as docker compose builds it too
+	docker build -f deploy/Dockerfile --secret id=authorities,src='$(or $(CAMPUS_AUTHORITIES),/dev/null)' -t campus .
+
 test: ## unit tests and black-box tests; TESTS="tests/api -k page" runs some of the latter
 	@deploy/deps build run test
 	$(again) all units
 	@BUILD='$(BUILD)' exec tests/run $(TESTS)
+
+compose-test: ## docker-compose.yml, started, scaled, killed and restarted by a Docker engine
+	@deploy/deps compose
+	@BUILD='$(BUILD)' exec tests/run tests/compose
 
 sanitize: ## the same tests with address and undefined-behaviour sanitizers
 	$(again) test BUILD=build/asan SANITIZE=address,undefined
@@ -214,5 +221,5 @@ clean: ## remove everything that was built; data in VAR stays
 	rm -rf build
 
 help: ## this list
-	@sed -nE 's/^([a-z]+): ## (.*)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -nE 's/^([a-z-]+): ## (.*)/  make \1\t\2/p' Makefile | expand -t 20
 	@echo; sed -nE 's/^#  ( [A-Z]+=.*)/ \1/p' Makefile

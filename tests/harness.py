@@ -530,14 +530,7 @@ class Campus:
 
     def metric(self, name, **labels):
         """The sum of the samples of one metric that have these labels; 0.0 where there is none."""
-        total = 0.0
-        for line in self.metrics().splitlines():
-            found = re.fullmatch(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)", line)
-            if found and found[1] == name:
-                has = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', found[2] or ""))
-                if all(has.get(label) == str(value) for label, value in labels.items()):
-                    total += float(found[3])
-        return total
+        return sum_samples(self.metrics(), name, **labels)
 
     def sql(self, statements, role="postgres"):
         return self.cluster.sql(statements, role)
@@ -549,6 +542,18 @@ class Campus:
         """Everything that the program and PostgreSQL wrote, by name."""
         files = sorted(self.folder.glob("*.log"))
         return {file.stem: file.read_text("utf-8", "replace") for file in files}
+
+
+def sum_samples(metrics, name, **labels):
+    """The sum of those samples in a text of /metrics that have this name and these labels; 0.0 where there is none."""
+    total = 0.0
+    for line in metrics.splitlines():
+        found = re.fullmatch(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)", line)
+        if found and found[1] == name:
+            has = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', found[2] or ""))
+            if all(has.get(label) == str(value) for label, value in labels.items()):
+                total += float(found[3])
+    return total
 
 
 def tail(text, lines=40):
