@@ -102,7 +102,8 @@ static void check(struct control *control, const struct rpc *rpc, const BusReque
     struct json_set set = { .paths = arena_alloc(control->incoming, (request->n_set + 1) * sizeof *set.paths),
                             .count = request->n_set };
     struct rules_context rules = { .arena = control->incoming, .problem = problem };
-    memcpy(set.paths, request->set, request->n_set * sizeof *set.paths);
+    for (size_t i = 0; i < request->n_set; i++)
+        set.paths[i] = request->set[i];
     rules_check(&rules, rpc->request, body, rpc->verb == HTTP_PATCH ? &set : NULL);
     const char *key = request->idempotency_key;
     if (rpc->kind == RPC_WRITE && (!key || !*key || strlen(key) > LONGEST_KEY))
