@@ -47,10 +47,11 @@ static Campus__Bus__ServiceStatus *service_status(const struct service *service,
     return status;
 }
 
+/* One that has just come has not told of its database yet; what could not reach it did not come. */
 static bool is_of_use(const Campus__Bus__WorkerStatus *worker)
 {
-    return worker->state == CAMPUS__BUS__WORKER_STATUS__STATE__LIVE && worker->report &&
-           worker->report->database->reachable;
+    return worker->state == CAMPUS__BUS__WORKER_STATUS__STATE__LIVE &&
+           (!worker->report || worker->report->database->reachable);
 }
 
 static bool service_works(const Campus__Bus__ServiceStatus *service)
