@@ -168,7 +168,7 @@ run: ## serve a campus at http://127.0.0.1:8080 with its data in VAR; Ctrl-C sto
 	@BUILD='$(BUILD)' VAR='$(VAR)' PORT='$(PORT)' DEMO='$(DEMO)' exec deploy/run
 
 image: ## the container image, as docker compose builds it too
-	docker build -f deploy/Dockerfile --secret id=authorities,src='$(or $(CAMPUS_AUTHORITIES),/dev/null)' -t campus .
+	docker build -f deploy/Dockerfile -t campus .
 
 test: ## unit tests and black-box tests; TESTS="tests/api -k page" runs some of the latter
 	@deploy/deps build run test

@@ -41,7 +41,7 @@ class Stack:
         self.port = free_port()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "CAMPUS_"))}
         self.environment = {**kept, "COMPOSE_PROJECT_NAME": self.project, "CAMPUS_TAG": self.project,
-                            "CAMPUS_PORT": str(self.port), "CAMPUS_AUTHORITIES": "/etc/ssl/certs/ca-certificates.crt"}
+                            "CAMPUS_PORT": str(self.port)}
         self.clone()
 
     def clone(self):
