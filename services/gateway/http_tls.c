@@ -71,11 +71,13 @@ static BIO_METHOD *buffers_new(void)
 
 /* The way of TLS. */
 
-/* At the level where nobody is disturbed by whoever scans the port. */
-static void tell_failure(void)
+/* Nothing more can be read or sealed. Told at the level where nobody is disturbed by whoever scans the port. */
+static void fail(struct http_transport *t)
 {
     const char *reason = ERR_reason_error_string(ERR_peek_error());
     log_debug("no tls", "reason=\"%s\"", reason ? reason : "");
+    ERR_clear_error();
+    t->failed = true;
 }
 
 /* What a call of OpenSSL that went no further means. */
@@ -88,10 +90,8 @@ static void stopped(struct http_transport *t, int result)
         t->ended = true;
         break;
     default:
-        tell_failure();
-        t->failed = true;
+        fail(t);
     }
-    ERR_clear_error();
 }
 
 static bool shake_hands(struct http_transport *t)
@@ -122,7 +122,10 @@ static void take(struct http_transport *t)
 {
     const struct evbuffer *come = bufferevent_get_input(t->bev);
     size_t size = evbuffer_get_length(come);
-    if (t->failed || t->ended || size == 0 || !shake_hands(t))
+    if (t->failed || t->ended || size == 0)
+        return;
+    ERR_clear_error(); /* the queue is the thread's: what stands there would pass for this connection's */
+    if (!shake_hands(t))
         return;
     while ((evbuffer_get_length(come) || SSL_pending(t->session)) && open_record(t, size < RECORD ? size : RECORD))
         ;
@@ -135,7 +138,8 @@ static void seal_record(struct http_transport *t)
     if (evbuffer_peek(t->output, RECORD, NULL, &run, 1) < 1)
         return;
     size_t size = run.iov_len < RECORD ? run.iov_len : RECORD, written = 0;
-    t->failed = SSL_write_ex(t->session, run.iov_base, size, &written) != 1;
+    if (SSL_write_ex(t->session, run.iov_base, size, &written) != 1)
+        fail(t);
     evbuffer_drain(t->output, written);
     t->queued -= written; /* the record was counted instead */
 }

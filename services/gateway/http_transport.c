@@ -86,14 +86,14 @@ bool http_transport_flush(struct http_transport *t, bool last)
 {
     do {
         t->way->seal(t, last);
-        if (!write_now(t))
+        if (!write_now(t) || t->failed)
             return false;
     } while (evbuffer_get_length(wire_of(t)) == 0 && http_transport_unsent(t));
     if (http_transport_unsent(t))
         bufferevent_enable(t->bev, EV_WRITE);
     else
         bufferevent_disable(t->bev, EV_WRITE);
-    return !t->failed;
+    return true;
 }
 
 void http_transport_half_close(struct http_transport *t)

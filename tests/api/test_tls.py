@@ -194,6 +194,17 @@ def test_reset_behind_the_last_word(campus, admin, home):
         wait_until(lambda: campus.metric("campus_http_aborted_total") == before + 1, "one given up")
 
 
+@pytest.mark.parametrize("garbage", [b"\x17\x03\x03\x00\x20" + bytes(32), b"GET / HTTP/1.1\r\n"], ids=["forged", "plain"])
+def test_garbage_behind_a_request(campus, garbage):
+    """It comes with a request whose answer can be sealed no more: the connection ends, and everybody else's goes on."""
+    with Wire(tcp(campus), context_of(campus)) as wire:
+        wire.tls.write(GET + b"\r\n")
+        wire.sock.sendall(wire.going.read() + garbage)
+        with pytest.raises(ssl.SSLError):
+            wire.recv(1)
+    assert campus.client().get("/healthz").status == 200
+
+
 def test_cut_off_when_idle(campus):
     before = settled(campus, "campus_http_aborted_total")
     with campus.client().dial() as wire:
