@@ -55,10 +55,11 @@ struct http_certificate_stamp http_certificate_look(const struct http_certificat
     return (struct http_certificate_stamp){ look(certificate->certificate_file), look(certificate->key_file) };
 }
 
+/* By the time of any change, so that a file is read again when it is only made readable. */
 static bool same(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
 bool http_certificate_same(const struct http_certificate_stamp *a, const struct http_certificate_stamp *b)

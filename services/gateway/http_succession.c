@@ -1,6 +1,8 @@
 /* http_succession.c -- the kernel's choice between the sockets of one port, by a classic BPF program of one instruction. */
 #include "services/gateway/http_succession.h"
 
+#include "services/gateway/address.h"
+
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -37,18 +39,25 @@ int succession_leave(int listener)
 }
 
 /* Both families have it at the same place. */
-static in_port_t port_of(const void *address)
+static in_port_t port_of(const void *socket)
 {
     struct sockaddr_in four;
-    memcpy(&four, address, sizeof four);
+    memcpy(&four, socket, sizeof four);
     return four.sin_port;
+}
+
+/* A stranger on another host may have the knock's port. */
+static bool same_end(const struct sockaddr *a, const struct sockaddr *b)
+{
+    struct address of_a = address_of_socket(a), of_b = address_of_socket(b);
+    return port_of(a) == port_of(b) && address_same_bits(&of_a, &of_b, ADDRESS_BITS);
 }
 
 bool succession_met(int listener, int knock, const struct sockaddr *peer)
 {
     struct sockaddr_storage own = { 0 };
     socklen_t size = sizeof own;
-    if (getsockname(knock, (struct sockaddr *)&own, &size) != 0 || port_of(&own) != port_of(peer))
+    if (getsockname(knock, (struct sockaddr *)&own, &size) != 0 || !same_end((struct sockaddr *)&own, peer))
         return false;
     (void)choose(listener, 1);
     return true;

@@ -156,6 +156,11 @@ static void seal(struct http_transport *t, bool last)
     }
 }
 
+static bool holds(const struct http_transport *t)
+{
+    return SSL_has_pending(t->session);
+}
+
 static void end(struct http_transport *t)
 {
     SSL_free(t->session);
@@ -165,7 +170,7 @@ static void end(struct http_transport *t)
 
 void http_tls_start(struct http_tls *tls, struct http_transport *t)
 {
-    static const struct http_way way = { take, seal, end, .ends_bare = false };
+    static const struct http_way way = { take, seal, holds, end, .ends_bare = false };
     BIO *bio = BIO_new(tls->buffers);
     t->way = &way;
     t->ready = false;

@@ -22,7 +22,13 @@ static void seal_plain(struct http_transport *t, bool last)
     (void)t, (void)last;
 }
 
-static const struct http_way plain = { take_plain, seal_plain, take_plain, .ends_bare = true };
+static bool holds_plain(const struct http_transport *t)
+{
+    (void)t;
+    return false;
+}
+
+static const struct http_way plain = { take_plain, seal_plain, holds_plain, take_plain, .ends_bare = true };
 
 static struct evbuffer *wire_of(const struct http_transport *t)
 {
@@ -118,5 +124,6 @@ bool http_transport_broken(const struct http_transport *t)
 bool http_transport_quiet(const struct http_transport *t)
 {
     char byte;
-    return evbuffer_get_length(t->input) == 0 && recv(http_transport_fd(t), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+    return evbuffer_get_length(t->input) == 0 && !t->way->holds(t) &&
+           recv(http_transport_fd(t), &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }

@@ -22,6 +22,8 @@ struct http_way {
     void (*take)(struct http_transport *transport);
     /* From `output` to what waits for the socket, as much as belongs there now. `last`: nothing will follow it. */
     void (*seal)(struct http_transport *transport, bool last);
+    /* Whether it keeps a part of something that is not whole yet. */
+    bool (*holds)(const struct http_transport *transport);
     void (*free)(struct http_transport *transport);
     bool ends_bare; /* the socket's end is the end of what the client says; else it is said before */
 };
@@ -58,7 +60,7 @@ void http_transport_half_close(struct http_transport *transport);
 bool http_transport_end(struct http_transport *transport) __attribute__((warn_unused_result));
 /* Whether the other side has reset the connection, as opposed to having said all it has to say. */
 bool http_transport_broken(const struct http_transport *transport);
-/* Whether nothing has come that is not taken yet. */
+/* Whether nothing has come that is not taken yet, nor a part of it. */
 bool http_transport_quiet(const struct http_transport *transport);
 
 #endif

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from api.wire import GET, Read, fill, read_answer, settled
-from harness import give, wait_until
+from harness import give, tail, wait_until
 from load import found, lock_home, person, wait_blocked
 from tls import Certificate, Wire
 
@@ -254,6 +254,31 @@ def test_drain_during_a_handshake(campus):
     campus.start_process("campus")
 
 
+def unread(campus, sock):
+    """What it has sent and the program has not read, as the kernel has it for the program's end."""
+    ends = [f":{port:04X}" for port in (campus.port, sock.getsockname()[1])]
+    rows = (row.split() for row in open("/proc/net/tcp", encoding="ascii"))
+    return next(int(row[4].partition(":")[2], 16) for row in rows if [row[1][8:], row[2][8:]] == ends)
+
+
+def test_drain_within_a_record(campus):
+    """A part of a record is a request on its way, however long its client was silent before."""
+    process = campus.entrance
+    with Wire(tcp(campus), context_of(campus)) as wire:
+        time.sleep(2.5)  # more than the moment that any client has
+        wire.tls.write(GET + b"\r\n")
+        record = wire.going.read()
+        wire.sock.sendall(record[:20])
+        wait_until(lambda: unread(campus, wire) == 0, "the part is taken")
+        process.terminate()
+        wait_until(lambda: " stopping " in process.log(), "stopping")
+        wire.sock.sendall(record[20:])
+        answer = Read(wire)
+        assert answer.statuses == [200] and answer.closed
+    assert process.wait() == 0
+    campus.start_process("campus")
+
+
 # -- certificates that change ------------------------------------------------------------------------------------------
 
 
@@ -262,12 +287,14 @@ def others(campus):
     return [Certificate(campus.folder, f"other{i}", give) for i in range(3)]
 
 
-def put(campus, certificate, key=None):
-    """Its files in place of those that are served; `key` another's."""
+def put(campus, certificate, key=None, readable=True):
+    """Its files in place of those that are served; `key` another's; the key not `readable` to anybody."""
     for source, place in ((certificate.certificate_file, campus.certificate.certificate_file),
                           ((key or certificate).key_file, campus.certificate.key_file)):
         shutil.copy(source, f"{place}.new")
         give(f"{place}.new")
+        if not readable and place == campus.certificate.key_file:
+            os.chmod(f"{place}.new", 0)
         os.replace(f"{place}.new", place)
 
 
@@ -345,6 +372,20 @@ def test_broken_files_change_nothing(campus, others):
     put(campus, third)
     wait_until(lambda: served_serial(campus.port, trust) == third.serial, "the third certificate")
     assert told() == before + 3
+
+
+def test_a_key_made_readable_later(campus, others):
+    """Only its mode changes, and that is a change."""
+    first, second, _ = others
+    trust = first.context()
+    trust.load_verify_locations(second.certificate_file)
+    put(campus, first)
+    wait_until(lambda: f"serial={first.serial}" in tail(campus.entrance.log(), 1), "the first certificate")
+    put(campus, second, readable=False)
+    wait_until(lambda: "tls_key_file: may not be read" in campus.entrance.log(), "told of a key that may not be read")
+    assert served_serial(campus.port, trust) == first.serial
+    campus.certificate.key_file.chmod(0o600)
+    wait_until(lambda: served_serial(campus.port, trust) == second.serial, "the second certificate")
 
 
 # -- the start ---------------------------------------------------------------------------------------------------------

@@ -9,10 +9,11 @@ from succession import nobody_fails, Regulars, Strangers
 SUCCESSIONS = 3
 
 
-@pytest.mark.parametrize("whole", [False, True], ids=["gateway", "whole_program"])
-def test_successor_takes_over(new_succession, whole):
+@pytest.mark.parametrize("whole, tls", [(False, False), (True, False), (False, True)],
+                         ids=["gateway", "whole_program", "gateway_with_tls"])
+def test_successor_takes_over(new_succession, whole, tls):
     """Alone, or as a whole program with its workers inside; the last one is of the next release."""
-    campus, admin = new_succession(split=not whole)
+    campus, admin = new_succession(split=not whole, tls=tls)
     traffic = Traffic(campus, admin)
     strangers, regulars = Strangers(campus, admin), Regulars(campus, admin)
     with nobody_fails(traffic, strangers, regulars):
