@@ -1,6 +1,7 @@
 /* allowed.c -- the list, as it was when the file was last whole. */
 #include "common/allowed.h"
 
+#include "common/clock.h"
 #include "common/curve.h"
 #include "common/log.h"
 
@@ -11,7 +12,11 @@
 #include <sys/stat.h>
 #include <zmq.h>
 
-enum { LONGEST_LINE = 512, MOST_KEYS = 1024 };
+enum {
+    LONGEST_LINE = 512,
+    MOST_KEYS = 1024,
+    SETTLE_US = 100000, /* who writes the file in place empties it first: what has just changed may be half of it */
+};
 
 struct entry {
     char key[CURVE_TEXT];
@@ -67,7 +72,7 @@ static struct content read_content(FILE *file, size_t *line)
     return content;
 }
 
-/* Takes over what the file holds; false with errno or *line, and the list as it was. */
+/* Takes over what the file holds; false with *line or, where that is 0, errno, and the list as it was. */
 static bool read_file(struct allowed *allowed, size_t *line)
 {
     FILE *file = fopen(allowed->path, "re");
@@ -78,9 +83,11 @@ static bool read_file(struct allowed *allowed, size_t *line)
         return false;
     }
     struct content content = read_content(file, line);
+    int error = ferror(file) ? errno : 0; /* a folder can be opened, too */
     fclose(file);
-    if (*line) {
+    if (*line || error) {
         arena_free(content.arena);
+        errno = error;
         return false;
     }
     arena_free(allowed->content.arena);
@@ -113,17 +120,25 @@ void allowed_free(struct allowed *allowed)
     free(allowed);
 }
 
+/* By the time of its last change of any kind: whoever may read it is one, and nobody can set that time. */
 static bool same_file(const struct stat *a, const struct stat *b)
 {
     return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* Where the clock has been set back since, the file counts as settled. */
+static bool is_settled(const struct stat *file)
+{
+    int64_t age_us = clock_wall_us() - ((int64_t)file->st_ctim.tv_sec * 1000000 + file->st_ctim.tv_nsec / 1000);
+    return age_us < 0 || age_us >= SETTLE_US;
 }
 
 void allowed_refresh(struct allowed *allowed)
 {
     struct stat now;
     size_t line;
-    if (stat(allowed->path, &now) != 0 || same_file(&now, &allowed->seen))
+    if (stat(allowed->path, &now) != 0 || same_file(&now, &allowed->seen) || !is_settled(&now))
         return;
     allowed->seen = now; /* one look at each state of it, and one log line */
     if (read_file(allowed, &line))

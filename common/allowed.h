@@ -15,7 +15,7 @@ struct allowed *allowed_load(struct arena *arena, const char *path, const char *
 /* NULL is fine. */
 void allowed_free(struct allowed *allowed);
 
-/* Looks whether the file has changed. What cannot be read or understood leaves the list as it was, after a log line. */
+/* Looks whether the file has changed, and has stood still for a tenth of a second since. What cannot be read or understood leaves the list as it was, after a log line. */
 void allowed_refresh(struct allowed *allowed);
 
 /* The name of a key in Z85, or NULL where it stands not in the list. Valid until the next refresh. */

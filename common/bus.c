@@ -32,9 +32,28 @@ static bool gateway_tell(struct gateway *gateway, Campus__Bus__Envelope__Kind ki
     return gateway_send(gateway, envelope, slice_of(NULL, 0)) == BUS_SENT;
 }
 
+/* That gateway at another of its addresses, where it is heard; or NULL. */
+static struct gateway *gateway_twin(const struct gateway *gateway)
+{
+    struct gateway *twin = gateway->bus->gateways;
+    for (; twin < gateway->bus->gateways + MOST_GATEWAYS; twin++)
+        if (twin != gateway && twin->open && twin->heard && twin->boot == gateway->boot)
+            return twin;
+    return NULL;
+}
+
+static bool may_offer(struct bus *bus)
+{
+    if (!bus->started)
+        bus->started = !bus->handler.started || bus->handler.started(bus->handler.context);
+    return bus->started && !bus->draining;
+}
+
+/* Not to a gateway that has us already: it would take this connection in that one's place. */
 static void gateway_say_ready(struct gateway *gateway)
 {
-    if (!gateway->bus->draining && gateway_send(gateway, gateway->bus->ready, slice_of(NULL, 0)) == BUS_SENT)
+    if (may_offer(gateway->bus) && !gateway_twin(gateway) &&
+        gateway_send(gateway, gateway->bus->ready, slice_of(NULL, 0)) == BUS_SENT)
         gateway->readies++;
 }
 
@@ -137,9 +156,16 @@ static void gateway_pong(struct gateway *gateway)
     envelope.boot = gateway->boot;
     if (bus->handler.report && (!gateway->reported_us || now_us - gateway->reported_us >= REPORT_US)) {
         envelope.report = bus->handler.report(bus->outgoing, bus->handler.context);
-        gateway->reported_us = envelope.report ? now_us : 0;
+        gateway->reported_us = now_us;
     }
     gateway_send(gateway, envelope_pack(bus->outgoing, &envelope), slice_of(NULL, 0));
+}
+
+/* No longer the connection over which that gateway sends. Should it send there again, its ping tells. */
+static void gateway_rest(struct gateway *gateway)
+{
+    gateway->heard = false;
+    outbox_clear(&gateway->unsent);
 }
 
 static void on_ping(struct gateway *gateway, const BusEnvelope *envelope, struct slice body)
@@ -159,6 +185,10 @@ static void on_ping(struct gateway *gateway, const BusEnvelope *envelope, struct
     if (!gateway->heard || restarted)
         gateway->reported_us = 0;
     gateway->heard = true;
+    /* Two addresses may be one gateway's, as of IPv4 and IPv6. It keeps the connection that has said READY last. */
+    struct gateway *twin = gateway_twin(gateway);
+    if (twin)
+        gateway_rest(twin);
     gateway_pong(gateway);
 }
 
@@ -238,7 +268,8 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
         log_error("cannot dial a gateway", "endpoint=%s errno=%d", gateway->endpoint, errno);
     if (!gateway->heard)
         gateway_say_ready(gateway);
-    gateway_tick_in(gateway, gateway->heard || gateway->readies >= EAGER_READIES ? PING_MS : READY_MS);
+    bool eager = !gateway->heard && gateway->readies < EAGER_READIES && !gateway_twin(gateway);
+    gateway_tick_in(gateway, eager ? READY_MS : PING_MS);
 }
 
 bool gateway_open(struct gateway *gateway, const struct dial *dial, const char *endpoint)

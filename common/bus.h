@@ -27,8 +27,10 @@ struct bus_handler {
     void (*on_request)(struct bus_origin origin, const BusRequest *header, struct slice body, void *context);
     /* The caller has gone away: an answer is still due, but nobody needs it. */
     void (*on_cancel)(struct bus_origin origin, void *context);
-    /* What this worker tells of itself, in the arena: asked once a second for each gateway that pings. NULL: nothing
-     * yet, ask at the next ping. Or no function. */
+    /* Whether the start is over, so that this worker can serve: no gateway is offered it before. Asked every few
+     * milliseconds until it says yes, once. Or no function: at once. */
+    bool (*started)(void *context);
+    /* What this worker tells of itself, in the arena: asked once a second for each gateway that pings. Or no function. */
     WorkerReport *(*report)(struct arena *arena, void *context);
     void *context;
 };

@@ -77,8 +77,8 @@ static bool is_wildcard(const char *endpoint)
 static const char *start(struct bus *bus, struct dial *dial)
 {
     if (resolver_needed(dial->endpoint)) {
-        if (!bus->options.keys)
-            return "no keys";
+        if (!bus->options.keys || !*bus->options.keys->gateway)
+            return "no keys, or not the gateways'";
         dial->resolver = resolver_new(bus->base, dial->endpoint, bus->options.resolve_ms, on_addresses, dial);
         return NULL;
     }

@@ -162,7 +162,7 @@ static int set_curve(struct bus_socket *socket)
     const struct curve_keys *keys = socket->options.keys;
     void *zmq = socket->zmq;
     int one = 1;
-    if (!keys) {
+    if (!keys || (socket->options.kind == BUS_DEALER && !*keys->gateway)) {
         errno = EACCES;
         return -1;
     }

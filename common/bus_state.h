@@ -27,7 +27,7 @@ struct gateway {
     size_t pending;
     uint32_t readies; /* sent without an answer */
     uint32_t silence; /* ticks since the last ping */
-    bool heard; /* a ping has answered our READY, and pings go on */
+    bool heard; /* a ping has answered our READY, and pings go on; of a gateway's several addresses, at one */
     bool drain_told;
     int64_t reported_us; /* 0: nothing told yet */
 };
@@ -61,7 +61,7 @@ struct bus {
     struct gateway gateways[MOST_GATEWAYS];
     struct dial *dials;
     size_t dial_count;
-    bool draining;
+    bool started, draining;
 };
 
 /* Dials, in a place that is not open. False with errno where the endpoint is none. */

@@ -67,12 +67,6 @@ void report_look(struct report *report)
 
 /* ---- telling ---- */
 
-/* At the start the database has not been met, nor missed: that is worth no word. */
-static bool is_early(const struct report *report)
-{
-    return !report->reachable && report->since_us == report->identity.since_us && seconds_since(report->since_us) < 2;
-}
-
 static Campus__Bus__DatabaseReport *database_part(const struct report *report, struct arena *arena)
 {
     Campus__Bus__DatabaseReport *part = arena_alloc(arena, sizeof *part);
@@ -119,8 +113,6 @@ static Campus__Bus__FactsReport *facts_part(const struct report *report, struct 
 WorkerReport *report_make(struct report *report, struct arena *arena, size_t pending)
 {
     report_look(report);
-    if (is_early(report))
-        return NULL;
     WorkerReport *whole = arena_alloc(arena, sizeof *whole);
     campus__bus__worker_report__init(whole);
     whole->version = arena_strdup(arena, CAMPUS_VERSION);

@@ -12,7 +12,7 @@ typedef struct Campus__Bus__WorkerReport WorkerReport; /* build/status.pb-c.h */
 struct report *report_start(struct event_base *base, struct database *database, const struct plans *plans);
 /* Looks at the database: once a second or so, so that it is known since when it is as it is. */
 void report_look(struct report *report);
-/* A report of this moment, in the arena; NULL while there is nothing to tell yet. `pending`: calls under way. */
+/* A report of this moment, in the arena. `pending`: calls under way. */
 WorkerReport *report_make(struct report *report, struct arena *arena, size_t pending);
 /* After the database is closed. NULL is fine. */
 void report_free(struct report *report);

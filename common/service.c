@@ -133,6 +133,17 @@ static void on_cancel(struct bus_origin origin, void *context)
             call->batch->deadline_us = call->plan->rpc->kind == RPC_READ ? 0 : call->batch->deadline_us;
 }
 
+/* The connections that the calls need: before they are there, a call is better off with another worker, or in the
+ * gateway's queue. */
+static bool has_started(void *context)
+{
+    struct runtime *runtime = context;
+    bool started = database_ready(runtime->database);
+    if (started)
+        log_info("serving", "methods=%zu statements=%zu", runtime->plans.count, runtime->plans.prepared_count);
+    return started;
+}
+
 static WorkerReport *on_report(struct arena *arena, void *context)
 {
     struct runtime *runtime = context;
@@ -289,9 +300,11 @@ static bool open_bus(struct runtime *runtime)
         .max_message = settings->max_message,
         .schema = runtime->options->schema,
     };
-    struct bus_handler handler = {
-        .on_request = on_request, .on_cancel = on_cancel, .report = on_report, .context = runtime
-    };
+    struct bus_handler handler = { .on_request = on_request,
+                                   .on_cancel = on_cancel,
+                                   .started = has_started,
+                                   .report = on_report,
+                                   .context = runtime };
     runtime->bus = bus_open(runtime->arena, runtime->base, runtime->options->zmq, &bus, &handler, &error);
     return runtime->bus || start_failed(error);
 }
@@ -348,7 +361,6 @@ int service_run(const struct service *service, const struct role_options *option
     set_database_options(&runtime);
     bool started = host_suffices(service) && load_plans(&runtime) && meet_database(&runtime);
     if (started && bind_plans(&runtime) && open_loop(&runtime)) {
-        log_info("serving", "methods=%zu statements=%zu", runtime.plans.count, runtime.plans.prepared_count);
         event_base_dispatch(runtime.base);
         close_loop(&runtime);
         log_info("stopped", "%s", "");

@@ -66,18 +66,30 @@ static const char *check(struct arena *arena, const struct request *request)
 {
     if (!request->name || !is_name(request->name))
         return "keys new NAME: a name of letters, digits, _ and -";
+    if (request->serves && !*request->serves)
+        return "--serves= names no service";
     for (const char *at = request->serves; at && *at; at += strcspn(at, ","), at += *at == ',')
         if (!is_service(arena, at, strcspn(at, ",")))
             return arena_printf(arena, "--serves=%s: there is no such service", request->serves);
     return NULL;
 }
 
+/* Whether the last line has been left without its end. */
+static bool ends_open(int fd)
+{
+    struct stat status;
+    char last;
+    return fstat(fd, &status) == 0 && status.st_size > 0 && pread(fd, &last, 1, status.st_size - 1) == 1 &&
+           last != '\n';
+}
+
 /* One write at the end of the list: a gateway that reads it meanwhile sees the line or not. */
 static bool append(struct arena *arena, const struct request *request, const char *public_key)
 {
     const char *path = arena_printf(arena, "%s/allowed", request->folder);
-    const char *line = arena_printf(arena, "%s %s %s\n", public_key, request->serves, request->name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    const char *line = arena_printf(arena, "%s%s %s %s\n", fd >= 0 && ends_open(fd) ? "\n" : "", public_key,
+                                    request->serves, request->name);
     bool written = fd >= 0 && write(fd, line, strlen(line)) == (ssize_t)strlen(line) && fsync(fd) == 0;
     if (!written)
         fail(arena_printf(arena, "%s: %s", path, strerrordesc_np(errno)));

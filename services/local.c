@@ -53,8 +53,6 @@ struct local *local_open(const struct role *role, const struct settings *setting
     local->role = role;
     local->settings = *settings;
     local->settings.bus = endpoint;
-    /* The service's connections are still to come: a command waits for them as a start does. */
-    local->settings.unavailable_ms = settings->startup_ms;
     local->options = (struct role_options){ .settings = &local->settings, .schema = schema };
     memcpy(local->options.secret, secret, PAGE_SECRET);
     local->options.zmq = zmq_ctx_new();

@@ -113,7 +113,7 @@ static bool names_known(const char *const *names)
     return true;
 }
 
-static bool any_service(const char *const *names)
+bool roles_have_service(const char *const *names)
 {
     for (const struct role *role = roles; role->name; role++)
         if (role->service && is_named(names, role->name))
@@ -128,7 +128,7 @@ static bool open_common(struct fleet *fleet, const char *const *names, struct ro
     struct arena *arena = arena_new();
     const char *error = NULL;
     bool opened = bus_access_open(arena, &fleet->access, options->zmq, settings, is_named(names, "gateway"),
-                                  any_service(names), &error);
+                                  roles_have_service(names), &error);
     if (!opened)
         log_error("cannot start", "reason=\"%s\"", error);
     arena_free(arena);
@@ -141,14 +141,6 @@ static void wait_for_signal(const sigset_t *ends)
 {
     int signal_number;
     sigwait(ends, &signal_number);
-}
-
-bool roles_have_service(const char *const *names)
-{
-    for (const struct role *role = roles; role->name; role++)
-        if (role->service && is_named(names, role->name))
-            return true;
-    return false;
 }
 
 int roles_serve(const char *const *names, const struct settings *settings, const struct schema *schema,

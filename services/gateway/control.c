@@ -18,7 +18,8 @@
 enum {
     LONGEST_PATH = 99 /* a socket's may have 107: room for a process's number */,
     LONGEST_KEY = 255,
-    RETRY_AFTER_MS = 1000
+    RETRY_AFTER_MS = 1000,
+    LAST_ANSWERS_MS = 1000 /* to reach their askers, at the end */
 };
 
 static const char scheme[] = "ipc://";
@@ -199,7 +200,7 @@ static const char *place_fault(const char *path)
     return lstat(path, &found) == 0 && !S_ISSOCK(found.st_mode) ? "there is a file that is no socket" : NULL;
 }
 
-/* Nobody can open it before its mode is right, and it takes its place in one step. */
+/* It takes its place in one step. Its mode is right already, but where the folder has an access list of its own. */
 static bool put_in_place(struct control *control, const char *made)
 {
     struct stat found;
@@ -224,7 +225,9 @@ static const char *bind_endpoint(struct control *control, struct arena *arena, s
     if (fault)
         return fault;
     options.endpoint = arena_printf(arena, "%s.%d", endpoint, (int)getpid());
+    mode_t usual = umask(S_IXUSR | S_IRWXG | S_IRWXO);
     control->socket = bus_socket_open(base, zmq, &options);
+    umask(usual);
     if (!control->socket)
         return zmq_strerror(errno);
     return put_in_place(control, control_endpoint_path(options.endpoint)) ? NULL : strerror(errno);
@@ -273,7 +276,7 @@ void control_close(struct control *control)
         call_free(call);
     }
     leave_place(control);
-    bus_socket_close(control->socket, 0);
+    bus_socket_close(control->socket, LAST_ANSWERS_MS);
     arena_free(control->outgoing);
     arena_free(control->incoming);
     free(control);

@@ -47,7 +47,7 @@ static Campus__Bus__ServiceStatus *service_status(const struct service *service,
     return status;
 }
 
-/* One that has just come has not told of its database yet; what could not reach it did not come. */
+/* One that is live had its database when it came, and most tell since whether they still have it. */
 static bool is_of_use(const Campus__Bus__WorkerStatus *worker)
 {
     return worker->state == CAMPUS__BUS__WORKER_STATUS__STATE__LIVE &&

@@ -245,13 +245,14 @@ static struct worker *worker_new(struct service *service, struct endpoint *endpo
     return worker;
 }
 
-/* The same instance under an earlier routing id: it has dialled anew, and what it held then never reaches us. */
-static void forget_earlier(struct service *service, struct endpoint *endpoint, uint64_t fingerprint)
+/* The same instance under another routing id: it has dialled anew, and what it held then never reaches us; or it has found
+ * us at another of our addresses. */
+static void forget_earlier(struct service *service, uint64_t fingerprint)
 {
     struct worker *worker;
     TAILQ_FOREACH(worker, &service->workers, at)
     {
-        if (worker->fingerprint == fingerprint && worker->key.endpoint == endpoint) {
+        if (worker->fingerprint == fingerprint) {
             worker_hand_back(worker, false);
             worker_free(worker);
             return;
@@ -282,7 +283,7 @@ void worker_on_ready(struct endpoint *endpoint, const struct peer *from, const B
     struct service *service = admit(endpoint->dispatcher, ready, key);
     if (!service)
         return;
-    forget_earlier(service, endpoint, fingerprint_of(ready->instance));
+    forget_earlier(service, fingerprint_of(ready->instance));
     worker = worker_new(service, endpoint, from);
     worker->credits = clamp_credits(ready->credits);
     worker->fingerprint = fingerprint_of(ready->instance);

@@ -148,6 +148,25 @@ def test_returns_in_time(split, split_admin):
     split.wait_ready()
 
 
+def test_worker_without_its_connections_gets_nothing(split, split_admin):
+    """It has met the database, but that one admits no more of its connections: the other worker does the work alone."""
+    with_workers(split, 1)
+    newcomer = workers(split)[1]
+    taken = split.value("SELECT count(*) FROM pg_stat_activity WHERE usename = 'campus_membership'")
+    split.sql(f"ALTER ROLE campus_membership CONNECTION LIMIT {int(taken) + 1}")
+    try:
+        newcomer.start()
+        wait_until(lambda: "too many connections for role" in newcomer.log(), "it is turned away")
+        with Traffic(split, split_admin, writers=3, readers=3) as traffic:
+            traffic.flow(200)
+    finally:
+        split.sql("ALTER ROLE campus_membership CONNECTION LIMIT -1")
+    assert traffic.failures() == []
+    assert_kept_once(split, traffic)
+    split.wait_ready()
+    wait_until(lambda: split.metric("campus_bus_workers", service="membership") == 2, "it has come")
+
+
 def losses(campus):
     return campus.processes["gateway"].log().count(": worker lost ")
 

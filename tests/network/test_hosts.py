@@ -149,11 +149,20 @@ def test_without_keys_tcp_does_not_start(campus):
     assert "0600" in refusal(campus, "membership", **somewhere, **secret, gateway_key_file=folder / "own.public")
 
 
+def test_line_after_one_that_was_left_open(campus):
+    folder = harness.new_folder()
+    (folder / "allowed").write_text("# by hand, without an end")
+    harness.give(folder / "allowed")
+    campus.run("keys", "new", "one", f"--folder={folder}", "--serves=membership")
+    public_key = (folder / "one.public").read_text().strip()
+    assert (folder / "allowed").read_text() == f"# by hand, without an end\n{public_key} membership one\n"
+
+
 def test_keys_new_refuses(campus):
     folder = harness.new_folder()
     campus.run("keys", "new", "one", f"--folder={folder}")
     for words, said in ((["new", "one"], "File exists"), (["new", "../x"], "letters, digits"), (["new"], "letters, digits"),
-                        (["new", "two", "--serves=kitchen"], "no such service"), (["old"], "keys new NAME"),
+                        (["new", "two", "--serves=kitchen"], "no such service"), (["new", "two", "--serves="], "no service"), (["old"], "keys new NAME"),
                         (["new", "a", "b"], "what is b"), (["new", "a", "--colour=red"], "what is --colour=red")):
         done = campus.run("keys", *words, f"--folder={folder}", check=False)
         assert done.returncode == 1 and said in done.stderr, words

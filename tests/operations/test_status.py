@@ -3,10 +3,18 @@
 import json
 import re
 
+import pytest
+
 from harness import wait_until
 from load import lock_home, person, wait_blocked
 
 LANES = {"point", "heavy", "write", "brief", "import", "background"}
+
+
+@pytest.fixture(scope="module")
+def split(new_campus):
+    """What waits for a lock does so for longer than a worker takes to report it."""
+    return new_campus(split=True, settings={"CAMPUS_LOCK_MS": "10000"})
 
 
 def look(campus):

@@ -95,6 +95,13 @@ static void on_cancel(struct bus_origin origin, void *context)
     answer(worker, origin, "cancelled", 9);
 }
 
+static bool has_started(void *context)
+{
+    struct fixture_worker *worker = context;
+    atomic_fetch_add(&worker->asked, 1);
+    return !atomic_load(&worker->starting);
+}
+
 /* Which host it says to be on is its name. */
 static WorkerReport *on_report(struct arena *arena, void *context)
 {
@@ -138,7 +145,7 @@ static void on_command(evutil_socket_t fd, short what, void *context)
 
 void fixture_worker_run(struct fixture_worker *worker)
 {
-    const char *endpoints[] = { worker->endpoint, NULL };
+    const char *endpoints[] = { worker->endpoint, worker->also, NULL };
     struct bus_options options = {
         .service = "echo",
         .endpoints = endpoints,
@@ -147,7 +154,7 @@ void fixture_worker_run(struct fixture_worker *worker)
         .max_message = FIXTURE_MESSAGE,
         .schema = worker->schema ? worker->schema : &fixture_schema,
     };
-    struct bus_handler handler = { on_request, on_cancel, on_report, worker };
+    struct bus_handler handler = { on_request, on_cancel, has_started, on_report, worker };
     worker->base = event_base_new();
     struct event *command = event_new(worker->base, worker->command, EV_READ | EV_PERSIST, on_command, worker);
     event_add(command, NULL);

@@ -23,12 +23,14 @@ extern const struct schema fixture_schema, fixture_old_schema;
 struct fixture_worker {
     void *zmq;
     const char *name, *endpoint;
+    const char *also; /* another endpoint that it dials, or NULL */
     const struct schema *schema; /* NULL: the gateway's */
     const struct curve_keys *keys;
     uint32_t credits;
     int command; /* eventfd: one of the commands */
     atomic_bool cut_off; /* reports that its database is not reachable */
-    atomic_size_t most_pending, served, cancelled, reports;
+    atomic_bool starting; /* not to be offered yet */
+    atomic_size_t most_pending, served, cancelled, reports, asked; /* asked: whether it has started */
     /* private to its thread */
     pthread_t thread;
     struct event_base *base;

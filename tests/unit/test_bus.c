@@ -261,6 +261,69 @@ static void test_too_large(void **state)
     fixture_gateway_close(&gateway);
 }
 
+static void test_not_offered_before_it_can_serve(void **state)
+{
+    struct bus_place *place = *state;
+    struct fixture_gateway gateway =
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus" });
+    struct fixture_worker starting = {
+        .zmq = place->zmq, .name = "starting", .endpoint = "inproc://bus", .credits = 64
+    };
+    struct fixture_worker other = { .zmq = place->zmq, .name = "other", .endpoint = "inproc://bus", .credits = 1 };
+    struct fixture_request request = { 0 };
+    atomic_store(&starting.starting, true);
+    fixture_worker_start(&starting);
+    RUN_UNTIL(&gateway, atomic_load(&starting.asked) > 10);
+    fixture_worker_start(&other);
+    fixture_await_workers(&gateway, 1);
+    fixture_send(&gateway, &request, "word");
+    RUN_UNTIL(&gateway, request.answers == 1);
+    assert_string_equal(request.code, "other");
+    atomic_store(&starting.starting, false);
+    fixture_await_workers(&gateway, 2);
+    fixture_worker_stop(&starting);
+    fixture_worker_stop(&other);
+    fixture_gateway_close(&gateway);
+}
+
+/* Whether nothing was sent again for longer than either side takes to miss the other. */
+static bool settled(struct fixture_gateway *gateway, long *sent_again, int64_t *changed_us)
+{
+    long now = fixture_metric(gateway, "\ncampus_bus_redispatched_total{service=\"echo\"} ");
+    if (now != *sent_again)
+        *changed_us = clock_monotonic_us();
+    *sent_again = now;
+    return clock_monotonic_us() - *changed_us > 1500000;
+}
+
+/* A gateway with two addresses, as one has that is reached by IPv4 and by IPv6: it is one gateway, and has one worker, though
+ * that one finds it at both. */
+static void test_gateway_at_two_addresses(void **state)
+{
+    struct bus_place *place = *state;
+    char also[96];
+    snprintf(also, sizeof also, "ipc://%s/./bus", place->folder);
+    struct fixture_gateway gateway =
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc, .ping_ms = 50 });
+    struct fixture_worker worker = {
+        .zmq = place->zmq, .name = "one", .endpoint = place->ipc, .also = also, .credits = 4
+    };
+    struct fixture_request request = { 0 };
+    fixture_worker_start(&worker);
+    fixture_await_workers(&gateway, 1);
+    /* What it holds would be sent anew each time that one of its connections takes the other's place. */
+    fixture_send(&gateway, &request, "h");
+    int64_t changed_us = clock_monotonic_us();
+    long sent_again = 0;
+    RUN_UNTIL(&gateway, settled(&gateway, &sent_again, &changed_us));
+    assert_int_equal(fixture_metric(&gateway, WORKERS), 1);
+    fixture_send(&gateway, &request, "word");
+    RUN_UNTIL(&gateway, request.answers == 1);
+    assert_int_equal(fixture_metric(&gateway, DEATHS), 0);
+    fixture_worker_stop(&worker);
+    fixture_gateway_close(&gateway);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +339,8 @@ int main(void)
         BUS_TEST(test_misfit_is_refused),
         BUS_TEST(test_drain),
         BUS_TEST(test_too_large),
+        BUS_TEST(test_not_offered_before_it_can_serve),
+        BUS_TEST(test_gateway_at_two_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

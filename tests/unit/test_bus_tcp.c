@@ -7,6 +7,7 @@
 #include "common/zap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -262,7 +263,16 @@ static void test_broken_list(void **state)
     assert_non_null(strstr(error, "line 3"));
     assert_null(allowed_load(host.arena, "/nowhere/allowed", &error));
     assert_non_null(strstr(error, "No such file"));
+    assert_null(allowed_load(host.arena, host.place.folder, &error));
+    assert_non_null(strstr(error, "Is a directory"));
     host_close(&host);
+}
+
+/* Waits until the list may be taken for what it shall be. */
+static void await_settled(void)
+{
+    enum { SETTLED_MS = 120 };
+    usleep(SETTLED_MS * 1000);
 }
 
 /* What is not understood leaves the list as it was. */
@@ -272,6 +282,7 @@ static void test_list_broken_later(void **state)
     struct allowed *allowed = load(&host);
     (void)state;
     allow(&host, "no-key", "echo");
+    await_settled();
     allowed_refresh(allowed);
     assert_true(allowed_may(allowed, host.worker.own, "other"));
     assert_false(allowed_may(allowed, host.worker.own, "oth"));
@@ -280,6 +291,36 @@ static void test_list_broken_later(void **state)
     unlink(list_path(&host));
     allowed_refresh(allowed);
     assert_true(allowed_may(allowed, host.worker.own, "echo"));
+    assert_int_equal(mkdir(list_path(&host), 0700), 0);
+    await_settled();
+    allowed_refresh(allowed);
+    assert_true(allowed_may(allowed, host.worker.own, "echo"));
+    assert_int_equal(rmdir(list_path(&host)), 0);
+    allowed_free(allowed);
+    host_close(&host);
+}
+
+/* An editor empties the file, and fills it a moment later: no key loses its right in between. */
+static void test_list_written_in_place(void **state)
+{
+    struct host host = host_open("echo");
+    struct allowed *allowed = load(&host);
+    struct stat before;
+    (void)state;
+    assert_int_equal(stat(list_path(&host), &before), 0);
+    FILE *file = fopen(list_path(&host), "we");
+    assert_non_null(file);
+    allowed_refresh(allowed);
+    assert_true(allowed_may(allowed, host.worker.own, "echo"));
+    /* As long as before, and with the former times, as a tool that copies them would leave it. */
+    fprintf(file, "# who may serve what\n\n%s echo worker\n", host.stranger.own);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(utimensat(AT_FDCWD, list_path(&host), (struct timespec[]){ before.st_atim, before.st_mtim }, 0),
+                     0);
+    await_settled();
+    allowed_refresh(allowed);
+    assert_false(allowed_may(allowed, host.worker.own, "echo"));
+    assert_true(allowed_may(allowed, host.stranger.own, "echo"));
     allowed_free(allowed);
     host_close(&host);
 }
@@ -297,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_key_files),
         cmocka_unit_test(test_broken_list),
         cmocka_unit_test(test_list_broken_later),
+        cmocka_unit_test(test_list_written_in_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
