@@ -195,15 +195,19 @@ format: ## rewrite the sources as clang-format wants them
 FUZZ_SECONDS ?= 60
 fuzzers := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-fuzz: ## every fuzzer of tests/fuzz for FUZZ_SECONDS, from its corpus
+fuzz: ## every fuzzer of tests/fuzz for FUZZ_SECONDS, from its corpus, as many at once as there are processors
 	@deploy/deps build fuzz
 	$(again) fuzzers BUILD=build/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined
-	@for name in $(fuzzers); do \
-	  echo "== $$name"; mkdir -p build/fuzz/corpus/$$name build/fuzz/found; \
-	  build/fuzz/tests/fuzz/fuzz_$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
-	    -verbosity=0 -print_final_stats=1 -artifact_prefix=build/fuzz/found/$$name- \
-	    build/fuzz/corpus/$$name $(wildcard tests/fuzz/corpus/)$$name || exit 1; \
-	done
+	$(again) --keep-going $(fuzzers:%=fuzz-%)
+
+# What makes a fuzzer stop lies in build/fuzz/found; what it has learned, in build/fuzz/corpus for the next time.
+.PHONY: $(fuzzers:%=fuzz-%)
+$(fuzzers:%=fuzz-%): fuzz-%:
+	@mkdir -p build/fuzz/corpus/$* build/fuzz/found
+	@build/fuzz/tests/fuzz/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+	  -verbosity=0 -print_final_stats=1 -artifact_prefix=build/fuzz/found/$*- \
+	  build/fuzz/corpus/$* $(wildcard tests/fuzz/corpus/$*) >build/fuzz/$*.log 2>&1 || { cat build/fuzz/$*.log; exit 1; }
+	@sed -n 's/^stat::number_of_executed_units: */fuzz: $*: nothing found, runs: /p' build/fuzz/$*.log
 
 .PHONY: fuzzers
 fuzzers: $(fuzzers:%=$(BUILD)/tests/fuzz/fuzz_%)

@@ -50,25 +50,43 @@ static bool read_entry(struct arena *arena, const char *line, struct entry *entr
     return true;
 }
 
+/* Takes its end off the line. False where it is too long, or holds a NUL or a CR, behind which more could hide. */
+static bool tidy_line(char *line, size_t size)
+{
+    if (size >= LONGEST_LINE || strlen(line) != size)
+        return false;
+    if (size && line[size - 1] == '\n')
+        line[--size] = '\0';
+    if (size && line[size - 1] == '\r')
+        line[--size] = '\0';
+    return !strchr(line, '\r');
+}
+
+static bool says_nothing(const char *line)
+{
+    return strncmp(line, "# ", 2) == 0 || !line[strspn(line, " \t#")];
+}
+
 /* The file's content, with *line 0; else *line is the one at fault. */
 static struct content read_content(FILE *file, size_t *line)
 {
     struct content content = { .arena = arena_new() };
-    char text[LONGEST_LINE];
-    size_t number = 0;
+    char *text = NULL;
+    size_t capacity = 0, number = 0;
+    ssize_t size;
     *line = 0;
     content.entries = arena_alloc(content.arena, MOST_KEYS * sizeof *content.entries);
-    while (!*line && fgets(text, sizeof text, file)) {
+    while (!*line && (size = getline(&text, &capacity, file)) >= 0) {
         number++;
-        bool whole = strchr(text, '\n') || feof(file);
-        text[strcspn(text, "\r\n")] = '\0';
-        if (whole && (strncmp(text, "# ", 2) == 0 || !text[strspn(text, " \t#")]))
+        bool tidy = tidy_line(text, (size_t)size);
+        if (tidy && says_nothing(text))
             continue;
-        if (whole && content.count < MOST_KEYS && read_entry(content.arena, text, &content.entries[content.count]))
+        if (tidy && content.count < MOST_KEYS && read_entry(content.arena, text, &content.entries[content.count]))
             content.count++;
         else
             *line = number;
     }
+    free(text);
     return content;
 }
 

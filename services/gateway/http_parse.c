@@ -265,13 +265,15 @@ static enum http_parsed head_complete(struct http_parse *p)
     return plan_body(p, &framing);
 }
 
+static enum http_parsed check_line_size(struct http_parse *p)
+{
+    return request_line(p).size > HTTP_LINE_LIMIT ? refuse(p, REFUSAL_URI_TOO_LONG) : PARSE_MORE;
+}
+
 static enum http_parsed check_head_size(struct http_parse *p)
 {
-    struct slice line = request_line(p);
-    if (line.size > HTTP_LINE_LIMIT)
-        return refuse(p, REFUSAL_URI_TOO_LONG);
     bool many = p->lines > 1 + HTTP_FIELDS_LIMIT;
-    if (many || p->head.size > HTTP_HEADERS_LIMIT + line.size)
+    if (many || p->head.size > HTTP_HEADERS_LIMIT + request_line(p).size)
         return refuse(p, REFUSAL_HEADERS_TOO_LARGE);
     return PARSE_MORE;
 }
@@ -285,18 +287,21 @@ static enum http_refusal line_fault(const struct http_parse *p)
     return target ? REFUSAL_BAD_TARGET : REFUSAL_BAD_REQUEST;
 }
 
+/* What is wrong first is told, however the bytes are cut: the line before the fields. */
 static enum http_parsed feed_head(struct http_parse *p, struct slice bytes, size_t *used)
 {
     *used = read_lines(p, bytes);
     buffer_add(&p->head, bytes.data, *used);
-    if (check_head_size(p) == PARSE_REFUSED)
+    if (check_line_size(p) == PARSE_REFUSED)
         return PARSE_REFUSED;
-    if (p->line == LINE_BROKEN)
-        return refuse(p, line_fault(p));
     bool whole = p->line == LINE_LAST;
     /* As soon as it is there, and again at the end: the head may have moved since. */
     if (p->lines > 0 && (whole || !p->line_checked) && check_request_line(p) == PARSE_REFUSED)
         return PARSE_REFUSED;
+    if (check_head_size(p) == PARSE_REFUSED)
+        return PARSE_REFUSED;
+    if (p->line == LINE_BROKEN)
+        return refuse(p, line_fault(p));
     return whole ? head_complete(p) : PARSE_MORE;
 }
 
@@ -344,13 +349,21 @@ static enum http_parsed feed_chunks(struct http_parse *p, struct slice bytes, si
     return PARSE_MORE;
 }
 
+/* Up to the end of the line, or of what is left to the section: llhttp is to find its fault first where it comes first. */
+static struct slice trailer_line(const struct http_parse *p, struct slice bytes)
+{
+    const uint8_t *end = memchr(bytes.data, '\n', bytes.size);
+    size_t size = end ? (size_t)(end + 1 - bytes.data) : bytes.size, left = HTTP_HEADERS_LIMIT - p->extensions;
+    return slice_of(bytes.data, size < left ? size : left);
+}
+
 /* Read like headers, and forgotten (RFC 9110 §6.5.1). */
 static enum http_parsed feed_trailers(struct http_parse *p, struct slice bytes, size_t *used)
 {
-    *used = read_lines(p, bytes);
-    p->extensions += *used;
-    if (p->lines > 1 + HTTP_FIELDS_LIMIT || p->extensions > HTTP_HEADERS_LIMIT)
+    if (p->lines > 1 + HTTP_FIELDS_LIMIT || p->extensions == HTTP_HEADERS_LIMIT)
         return refuse(p, REFUSAL_HEADERS_TOO_LARGE);
+    *used = read_lines(p, trailer_line(p, bytes));
+    p->extensions += *used;
     enum llhttp_errno error = llhttp_execute(&p->llhttp, (const char *)bytes.data, *used);
     bool whole = p->line == LINE_LAST, agreed = error == (whole ? HPE_PAUSED : HPE_OK) && p->ended == whole;
     if (p->line == LINE_BROKEN || !agreed)

@@ -1,5 +1,5 @@
 /* fuzz_csv.c -- a file of any bytes as an import reads it: its encoding, its rows, its cells. */
-#include <stdlib.h>
+#include "tests/fuzz/fuzz.h"
 
 #include "common/cell.h"
 #include "common/charset.h"
@@ -7,14 +7,6 @@
 #include "common/utf8.h"
 
 enum { CAPACITY = 8 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void need(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 /* What is read is valid UTF-8 within its bounds; what is not has a line of the file; valid UTF-8 is never taken for
  * something else. */
