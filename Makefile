@@ -3,10 +3,12 @@
 #   BUILD=dir        where objects and the program go (default build)
 #   V=1              show the commands
 #   SANITIZE=list    build with these sanitizers, e.g. address,undefined
+#   COVERAGE=yes     build so that running it counts each line
 #   PORT= VAR= DEMO= what `make run` serves, where it keeps its data, whether it fills it
 
 BUILD ?= build
 SANITIZE ?=
+COVERAGE ?=
 VAR ?=
 PORT ?= 8080
 DEMO ?= yes
@@ -21,11 +23,12 @@ warnings  := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-p
              -Wwrite-strings -Wvla -Werror
 hardening := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
 sanitized := -O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+counted   := -O0 --coverage -fprofile-update=atomic
 flags     := -std=c17 -D_GNU_SOURCE -g -fno-strict-overflow -MMD -MP -I. -I$(BUILD) -I$(BUILD)/llhttp -pthread \
-             $(if $(SANITIZE),$(sanitized),$(hardening))
+             $(if $(COVERAGE),$(counted),$(if $(SANITIZE),$(sanitized),$(hardening)))
 CFLAGS    += $(flags) $(shell pkg-config --cflags $(packages) 2>/dev/null)
 LDLIBS    += $(shell pkg-config --libs $(packages) 2>/dev/null) -pthread
-LDFLAGS   += $(if $(SANITIZE),-fsanitize=$(SANITIZE),-pie -Wl,-z,relro,-z,now)
+LDFLAGS   += $(if $(COVERAGE),--coverage) $(if $(SANITIZE),-fsanitize=$(SANITIZE),-pie -Wl,-z,relro,-z,now)
 
 protos    := $(wildcard proto/*.proto)
 structs   := options status bus google/protobuf/descriptor
@@ -155,7 +158,7 @@ $(newer)/campus: $(renewed) $(BUILD)/libcampus.a
 
 # -- what people type ------------------------------------------------------------------------------------------------
 
-.PHONY: all units run image test compose-test sanitize lint format fuzz bench clean help
+.PHONY: all units run image test compose-test sanitize sanitize-thread coverage lint format fuzz bench clean help
 jobs := $(shell nproc 2>/dev/null || echo 2)
 # The same Makefile again, once the packages are there that it asks pkg-config about.
 again = +@$(MAKE) $(if $(V),,-s) --no-print-directory -j$(jobs)
@@ -181,6 +184,14 @@ compose-test: ## docker-compose.yml, started, scaled, killed and restarted by a 
 
 sanitize: ## the same tests with address and undefined-behaviour sanitizers
 	$(again) test BUILD=build/asan SANITIZE=address,undefined
+
+sanitize-thread: ## the same tests with the thread sanitizer
+	$(again) test BUILD=build/tsan SANITIZE=thread
+
+coverage: ## how much of common/ and services/gateway/ the tests run, and which lines they do not
+	@deploy/deps build run test coverage
+	$(again) all units BUILD=build/coverage COVERAGE=yes
+	@BUILD=build/coverage exec tests/coverage
 
 lint: ## format, warnings of clang, clang-tidy, cppcheck, sizes, shell scripts
 	@deploy/deps build test lint

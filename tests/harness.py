@@ -64,6 +64,11 @@ def session_open():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="campus-", dir="/tmp"))
     folder.chmod(0o755)
     os.environ[SESSION_VARIABLE] = str(folder)
+    # The program's user may not reach the checkout: not to read, and not to count what of a program it ran.
+    os.environ["TSAN_OPTIONS"] = f"suppressions={shutil.copy(REPOSITORY / 'tests/tsan.supp', folder)}"
+    os.environ["GCOV_PREFIX"] = str(folder / "counters")
+    (folder / "counters").mkdir()
+    give(folder / "counters")
     return folder
 
 
@@ -73,6 +78,9 @@ def session_close(folder):
         _kill_if_ours(int(pid_file.read_text()), folder)
     for cluster in folder.glob("*/data"):
         subprocess.run([REPOSITORY / "deploy/cluster", "stop", cluster.parent], check=False)
+    counters = folder / "counters" / BUILD.relative_to("/")
+    if counters.exists():
+        shutil.copytree(counters, BUILD / "counters", dirs_exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     os.environ.pop(SESSION_VARIABLE, None)
 
