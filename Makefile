@@ -193,7 +193,7 @@ coverage: ## how much of common/ and services/gateway/ the tests run, and which 
 	$(again) all units BUILD=build/coverage COVERAGE=yes
 	@BUILD=build/coverage exec tests/coverage
 
-lint: ## format, warnings of clang, clang-tidy, cppcheck, sizes, shell scripts
+lint: ## format, warnings of clang, clang-tidy, cppcheck, gcc's analyzer, sizes, shell scripts
 	@deploy/deps build test lint
 	$(again) all units
 	$(again) all units BUILD=$(BUILD)/clang CC=clang

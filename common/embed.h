@@ -4,6 +4,8 @@
 
 #include "common/slice.h"
 
+#include <assert.h>
+
 /* Ends with a NULL name. A NUL byte follows each file's content and does not count. */
 struct embedded {
     const char *name; /* its path in the tree: "services/membership/queries.sql"; "schema.binpb" is the contract */
@@ -19,6 +21,14 @@ static inline const struct embedded *embed_find(const char *name)
         if (strcmp(file->name, name) == 0)
             return file;
     return NULL;
+}
+
+/* The content of a file that every build has. */
+static inline struct slice embed_get(const char *name)
+{
+    const struct embedded *file = embed_find(name);
+    assert(file);
+    return file->content;
 }
 
 #endif

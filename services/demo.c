@@ -112,7 +112,7 @@ static void note_organisation(struct demo *demo, const struct slice *cells)
 /* A row is a request: the header names its fields, an empty cell leaves one out. */
 static bool load_organisations(struct demo *demo)
 {
-    struct csv_reader reader = csv_read(embed_find("services/demo/organisations.csv")->content);
+    struct csv_reader reader = csv_read(embed_get("services/demo/organisations.csv"));
     struct slice header[MOST_CELLS], cells[MOST_CELLS];
     struct csv_row names, row;
     size_t count = 0;
@@ -138,7 +138,7 @@ static bool load_organisations(struct demo *demo)
 
 static void load_names(struct demo *demo)
 {
-    struct csv_reader reader = csv_read(embed_find("services/demo/names.csv")->content);
+    struct csv_reader reader = csv_read(embed_get("services/demo/names.csv"));
     const struct {
         const char *part;
         struct names *names;

@@ -60,7 +60,7 @@ bool demo_mark_reset(struct demo_mark *mark, const char **error)
 {
     bool is_demo;
     const char *words = NULL;
-    const char *sql = arena_text(mark->arena, embed_find("services/demo/reset.sql")->content);
+    const char *sql = arena_text(mark->arena, embed_get("services/demo/reset.sql"));
     if (!holds(mark, "SELECT EXISTS (SELECT FROM campus.demo)", &is_demo, error))
         return false;
     if (!is_demo) {

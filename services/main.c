@@ -38,7 +38,7 @@ static int fail(const char *error)
 static const struct schema *load_schema(struct arena *arena)
 {
     const char *error = NULL;
-    const struct schema *schema = schema_load(arena, embed_find("schema.binpb")->content, &error);
+    const struct schema *schema = schema_load(arena, embed_get("schema.binpb"), &error);
     if (!schema)
         fail(error);
     return schema;

@@ -340,7 +340,7 @@ static void add_rpc(struct document *document, const struct rpc *rpc)
 
 static void put_info(json_t *info, const char *version)
 {
-    struct slice introduction = embed_find("services/gateway/docs/introduction.md")->content;
+    struct slice introduction = embed_get("services/gateway/docs/introduction.md");
     json_put_text(info, "version", version);
     json_put(info, "description", json_stringn((const char *)introduction.data, introduction.size));
 }

@@ -45,7 +45,7 @@ int main(int argc, char **argv)
     (void)argc;
     if (sodium_init() < 0 || !settings_read(arena, &settings, argv, &words, &error))
         return fail(error ? error : "libsodium does not start");
-    options.schema = schema_load(arena, embed_find("schema.binpb")->content, &error);
+    options.schema = schema_load(arena, embed_get("schema.binpb"), &error);
     if (!options.schema)
         return fail(error);
     options.zmq = zmq_ctx_new();

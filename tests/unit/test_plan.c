@@ -597,7 +597,7 @@ static void test_services_of_the_program(void **state)
 {
     (void)state;
     const char *error = NULL;
-    const struct schema *contract = schema_load(arena, embed_find("schema.binpb")->content, &error);
+    const struct schema *contract = schema_load(arena, embed_get("schema.binpb"), &error);
     if (!contract)
         fail_msg("%s", error);
     for (const struct role *role = roles; role->name; role++)

@@ -9,7 +9,7 @@
 static const struct schema *real_contract(void)
 {
     const char *error = NULL;
-    const struct schema *schema = schema_load(arena, embed_find("schema.binpb")->content, &error);
+    const struct schema *schema = schema_load(arena, embed_get("schema.binpb"), &error);
     if (!schema)
         fail_msg("%s", error);
     return schema;
