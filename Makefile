@@ -158,7 +158,7 @@ $(newer)/campus: $(renewed) $(BUILD)/libcampus.a
 
 # -- what people type ------------------------------------------------------------------------------------------------
 
-.PHONY: all units run image test compose-test sanitize sanitize-thread coverage lint format fuzz bench clean help
+.PHONY: all units run image test compose-test sanitize sanitize-thread coverage valgrind lint format fuzz bench clean help
 jobs := $(shell nproc 2>/dev/null || echo 2)
 # The same Makefile again, once the packages are there that it asks pkg-config about.
 again = +@$(MAKE) $(if $(V),,-s) --no-print-directory -j$(jobs)
@@ -192,6 +192,11 @@ coverage: ## how much of common/ and services/gateway/ the tests run, and which 
 	@deploy/deps build run test coverage
 	$(again) all units BUILD=build/coverage COVERAGE=yes
 	@BUILD=build/coverage exec tests/coverage
+
+valgrind: ## the unit tests that do not race a clock, under valgrind
+	@deploy/deps build run test valgrind
+	$(again) units
+	@BUILD='$(BUILD)' exec tests/valgrind
 
 lint: ## format, warnings of clang, clang-tidy, cppcheck, gcc's analyzer, sizes, shell scripts
 	@deploy/deps build test lint

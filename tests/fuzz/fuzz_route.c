@@ -20,7 +20,7 @@ int LLVMFuzzerInitialize(int *count, char ***arguments)
     const char *error = NULL;
     struct arena *arena = arena_new(); /* lives as long as the program */
     (void)count, (void)arguments;
-    schema = schema_load(arena, embed_find("schema.binpb")->content, &error);
+    schema = schema_load(arena, embed_get("schema.binpb"), &error);
     routes = schema ? routes_new(arena, schema, &error) : NULL;
     if (!routes)
         fprintf(stderr, "%s\n", error);
