@@ -10,6 +10,8 @@ from load import (assert_kept_once, found, holder, key_header, lock_home, person
                   workers)
 
 SEED = 20261121
+CONNECTIONS = 15  # of a worker, in all its lanes
+CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'campus_membership'"
 FROZEN_SECONDS = 3  # a frozen worker is noticed after three pings of 250 ms; the rest is for a busy machine
 
 
@@ -152,11 +154,17 @@ def test_worker_without_its_connections_gets_nothing(split, split_admin):
     """It has met the database, but that one admits no more of its connections: the other worker does the work alone."""
     with_workers(split, 1)
     newcomer = workers(split)[1]
-    taken = split.value("SELECT count(*) FROM pg_stat_activity WHERE usename = 'campus_membership'")
-    split.sql(f"ALTER ROLE campus_membership CONNECTION LIMIT {int(taken) + 1}")
+    wait_until(lambda: int(split.value(CONNECTED)) == CONNECTIONS, "the other workers' connections are closed")
+    split.sql(f"ALTER ROLE campus_membership CONNECTION LIMIT {CONNECTIONS + 1}")
+
+    def turned_away():
+        """Its start makes do with one connection after another, if PostgreSQL has forgotten the last one by then."""
+        if not newcomer.running():
+            newcomer.start()
+        return " lane=" in newcomer.log()
+
     try:
-        newcomer.start()
-        wait_until(lambda: "too many connections for role" in newcomer.log(), "it is turned away")
+        wait_until(turned_away, "it has started, and most of its lanes are turned away")
         with Traffic(split, split_admin, writers=3, readers=3) as traffic:
             traffic.flow(200)
     finally:

@@ -224,6 +224,10 @@ static void test_tcp_without_keys_does_not_open(void **state)
         assert_null(bus_socket_open(loop.base, place.zmq, &options));
         assert_int_equal(errno, EACCES);
     }
+    options.kind = BUS_DEALER;
+    options.keys = &(struct curve_keys){ .secret = "mine", .own = "mine" }; /* but not the gateways' */
+    assert_null(bus_socket_open(loop.base, place.zmq, &options));
+    assert_int_equal(errno, EACCES);
     bus_loop_close(&loop);
     bus_place_close(&place);
 }
