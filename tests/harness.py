@@ -386,10 +386,10 @@ class Campus:
             CAMPUS_LISTEN="127.0.0.1:0",
             CAMPUS_METRICS_LISTEN="127.0.0.1:0",
             CAMPUS_SECRET_FILE=str(self.secret_file),
-            **({"CAMPUS_BUS": f"ipc://{self.folder}/bus"} if split else {}),
             **({"CAMPUS_TLS_CERTIFICATE_FILE": str(self.certificate.certificate_file),
                 "CAMPUS_TLS_KEY_FILE": str(self.certificate.key_file)} if tls else {}),
-            **{"CAMPUS_CONTROL": f"ipc://{self.folder}/control", **(settings or {})})
+            **{"CAMPUS_CONTROL": f"ipc://{self.folder}/control",
+               **({"CAMPUS_BUS": f"ipc://{self.folder}/bus"} if split else {}), **(settings or {})})
         shapes = {"campus": ["serve"]}
         if split:
             shapes = {"gateway": ["serve", "gateway"]}
