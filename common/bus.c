@@ -13,6 +13,7 @@ enum {
     READY_MS = 20, /* between two READYs, until a ping answers one */
     PING_MS = 250, /* what a gateway keeps to, and how often its silence is counted */
     MOST_SILENCE = 3, /* pings missed: that gateway is gone, or takes us for gone */
+    MOST_UNREACHED = 250, /* ticks without a connection, five seconds: then it is dialled anew */
     EAGER_READIES = 50, /* then once in PING_MS: a gateway that does not answer may have refused us */
     MOST_CREDITS = 4096,
     GENERATIONS = 2, /* of requests at once: a gateway's, and those of the one before its restart */
@@ -252,12 +253,25 @@ static bool gateway_gone(struct gateway *gateway)
     return gateway->heard && (++gateway->silence > MOST_SILENCE || !bus_socket_writable(gateway->socket));
 }
 
+/* A connection whose key was refused ZeroMQ never tries again; but the list of keys may change. */
+static void gateway_drop_unreached(struct gateway *gateway)
+{
+    bool unreached = !gateway->heard && gateway->socket && !bus_socket_writable(gateway->socket);
+    gateway->unreached = unreached ? gateway->unreached + 1 : 0;
+    if (gateway->unreached < MOST_UNREACHED)
+        return;
+    gateway->unreached = 0;
+    bus_socket_close(gateway->socket, 0);
+    gateway->socket = NULL;
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
     struct gateway *gateway = context;
     (void)fd, (void)what;
     if (gateway_gone(gateway))
         gateway_lost(gateway);
+    gateway_drop_unreached(gateway);
     if (!gateway->heard && !gateway->listed) {
         gateway_close(gateway);
         return;

@@ -27,6 +27,7 @@ struct gateway {
     size_t pending;
     uint32_t readies; /* sent without an answer */
     uint32_t silence; /* ticks since the last ping */
+    uint32_t unreached; /* ticks without a connection */
     bool heard; /* a ping has answered our READY, and pings go on; of a gateway's several addresses, at one */
     bool drain_told;
     int64_t reported_us; /* 0: nothing told yet */

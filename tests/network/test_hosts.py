@@ -98,6 +98,20 @@ def test_unlisted_key_gets_nothing_and_is_named(spread, added):
     assert live_workers(spread) == 2
 
 
+def test_key_that_is_listed_later_is_let_in(spread, added):
+    """A worker that was refused tries again; nobody has to start it anew."""
+    allowed = spread.keys / "allowed"
+    listed = allowed.read_text()
+    spread.make_keys("early")
+    public_key = (spread.keys / "early.public").read_text().strip()
+    early = added(spread.add_worker("early-1", key="early"))
+    wait_until(lambda: "handshake failed" in early.log(), "it is refused")
+    allowed.write_text(f"{listed}{public_key} membership early\n")
+    wait_until(lambda: live_workers(spread) == 3, "it is let in")
+    allowed.write_text(listed)
+    wait_until(lambda: live_workers(spread) == 2, "and out again")
+
+
 def test_key_of_another_role_is_refused_by_name(spread, added):
     spread.make_keys("poster")
     public_key = (spread.keys / "poster.public").read_text().strip()
