@@ -42,6 +42,14 @@ bool answer_is_refusal(const char *sqlstate, const char *table, const char *colu
     return strcmp(sqlstate, "23502") == 0 && strcmp(table, "answer") == 0 && strcmp(column, "rows") == 0;
 }
 
+bool answer_is_key(struct slice key)
+{
+    for (size_t i = 0; i < key.size; i++)
+        if (key.data[i] <= ' ' || key.data[i] >= 0x7F)
+            return false;
+    return key.size >= 1 && key.size <= ANSWER_LONGEST_KEY;
+}
+
 void answer_key_hash(const char *key, uint8_t hash[ANSWER_HASH])
 {
     crypto_hash_sha256(hash, (const uint8_t *)key, strlen(key));

@@ -9,7 +9,10 @@
 
 #include "common/arena.h"
 
-enum { ANSWER_HASH = 32 };
+enum { ANSWER_HASH = 32, ANSWER_LONGEST_KEY = 255 };
+
+/* Whether these bytes can be an idempotency key: 1 to ANSWER_LONGEST_KEY visible characters of ASCII. */
+bool answer_is_key(struct slice key);
 
 /* :answer_principal :answer_key :answer_fingerprint :answer_seconds :method */
 extern const char answer_claim_sql[];

@@ -13,7 +13,7 @@ enum {
     READY_MS = 20, /* between two READYs, until a ping answers one */
     PING_MS = 250, /* what a gateway keeps to, and how often its silence is counted */
     MOST_SILENCE = 3, /* pings missed: that gateway is gone, or takes us for gone */
-    MOST_UNREACHED = 250, /* ticks without a connection, five seconds: then it is dialled anew */
+    MOST_UNREACHED = 250, /* ticks without a connection, five seconds of eager ones: then it is dialled anew */
     EAGER_READIES = 50, /* then once in PING_MS: a gateway that does not answer may have refused us */
     MOST_CREDITS = 4096,
     GENERATIONS = 2, /* of requests at once: a gateway's, and those of the one before its restart */

@@ -32,4 +32,14 @@ static inline bool slice_is(struct slice s, const char *text)
     return slice_equal(s, slice_text(text));
 }
 
+/* Without the blanks (spaces, tabs) around it. */
+static inline struct slice slice_trimmed(struct slice s)
+{
+    for (; s.size && (s.data[0] == ' ' || s.data[0] == '\t'); s.size--)
+        s.data++;
+    while (s.size && (s.data[s.size - 1] == ' ' || s.data[s.size - 1] == '\t'))
+        s.size--;
+    return s;
+}
+
 #endif

@@ -1,6 +1,7 @@
 /* call_command.c -- words to a request, the request to a gateway, its reply to JSON. */
 #include "services/call_command.h"
 
+#include "common/answer.h"
 #include "common/json.h"
 #include "common/rules.h"
 #include "common/uuid.h"
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { EXIT_REFUSED = 1, EXIT_USAGE = 2, LONGEST_KEY = 255, ANSWER_SPARE_MS = 2000, METHOD_COLUMN = 24 };
+enum { EXIT_REFUSED = 1, EXIT_USAGE = 2, ANSWER_SPARE_MS = 2000, METHOD_COLUMN = 24 };
 
 struct call_line {
     struct arena *arena;
@@ -118,15 +119,6 @@ static int read_if_match(struct call_line *line)
     return line->request.if_version ? 0 : complain(EXIT_USAGE, "--if-match=%s is no version", given);
 }
 
-static bool is_key(const char *key)
-{
-    size_t size = strlen(key);
-    for (size_t i = 0; i < size; i++)
-        if (!isgraph((unsigned char)key[i]))
-            return false;
-    return size > 0 && size <= LONGEST_KEY;
-}
-
 static int read_key(struct call_line *line)
 {
     char *minted = arena_alloc(line->arena, UUID_TEXT);
@@ -134,8 +126,8 @@ static int read_key(struct call_line *line)
     line->request.request_id = minted;
     if (line->key && line->rpc->kind != RPC_WRITE)
         return complain(EXIT_USAGE, "%s changes nothing, so it takes no --key", line->rpc->name);
-    if (line->key && !is_key(line->key))
-        return complain(EXIT_USAGE, "--key takes 1 to %d visible characters", LONGEST_KEY);
+    if (line->key && !answer_is_key(slice_text(line->key)))
+        return complain(EXIT_USAGE, "--key takes 1 to %d visible characters", ANSWER_LONGEST_KEY);
     if (line->rpc->kind != RPC_WRITE)
         return 0;
     line->request.idempotency_key = line->key ? arena_strdup(line->arena, line->key) : minted;

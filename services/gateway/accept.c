@@ -3,15 +3,6 @@
 
 #include <ctype.h>
 
-static struct slice trimmed(struct slice text)
-{
-    while (text.size && isspace(text.data[0]))
-        text = slice_of(text.data + 1, text.size - 1);
-    while (text.size && isspace(text.data[text.size - 1]))
-        text.size--;
-    return text;
-}
-
 /* Takes what stands before the next `mark` off the front of *rest. */
 static struct slice take_until(struct slice *rest, char mark)
 {
@@ -25,7 +16,7 @@ static struct slice take_until(struct slice *rest, char mark)
 /* ";q=0.8" as 800. Without one 1000; what is no quality counts as 0. */
 static int quality_of(struct slice parameter)
 {
-    parameter = trimmed(parameter);
+    parameter = slice_trimmed(parameter);
     if (parameter.size == 0)
         return 1000;
     if (parameter.size < 3 || tolower(parameter.data[0]) != 'q' || parameter.data[1] != '=' ||
@@ -42,7 +33,7 @@ bool accept_next(struct slice *header, struct accept_choice *choice)
     if (header->size == 0)
         return false;
     struct slice rest = take_until(header, ',');
-    choice->value = trimmed(take_until(&rest, ';'));
+    choice->value = slice_trimmed(take_until(&rest, ';'));
     choice->quality = quality_of(rest);
     return true;
 }

@@ -1,6 +1,7 @@
 /* control.c -- an operator's request becomes a ticket; its answer finds the way back by routing id, boot and id. */
 #include "services/gateway/control.h"
 
+#include "common/answer.h"
 #include "common/bus_socket.h"
 #include "common/envelope.h"
 #include "common/json.h"
@@ -17,7 +18,6 @@
 
 enum {
     LONGEST_PATH = 99 /* a socket's may have 107: room for a process's number */,
-    LONGEST_KEY = 255,
     RETRY_AFTER_MS = 1000,
     LAST_ANSWERS_MS = 1000 /* to reach their askers, at the end */
 };
@@ -107,7 +107,7 @@ static void check(struct control *control, const struct rpc *rpc, const BusReque
         set.paths[i] = request->set[i];
     rules_check(&rules, rpc->request, body, rpc->verb == HTTP_PATCH ? &set : NULL);
     const char *key = request->idempotency_key;
-    if (rpc->kind == RPC_WRITE && (!key || !*key || strlen(key) > LONGEST_KEY))
+    if (rpc->kind == RPC_WRITE && (!key || !answer_is_key(slice_text(key))))
         problem_add(control->incoming, problem, "Idempotency-Key", "bad_header", NULL);
 }
 

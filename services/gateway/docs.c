@@ -93,16 +93,10 @@ bool docs_has(struct slice path)
     return place_of(path) < FILES;
 }
 
-static struct slice header_of(const struct exchange *exchange, const char *name)
-{
-    bool twice = false;
-    const struct slice *value = http_header_find(exchange->request, name, &twice);
-    return value && !twice ? *value : slice_of(NULL, 0);
-}
-
 static bool takes_gzip(const struct exchange *exchange)
 {
-    struct slice header = header_of(exchange, "accept-encoding");
+    const struct slice *given = http_header_once(exchange->request, "accept-encoding");
+    struct slice header = given ? *given : slice_of(NULL, 0);
     struct accept_choice choice;
     while (accept_next(&header, &choice))
         if (choice.value.size == 4 && strncasecmp((const char *)choice.value.data, "gzip", 4) == 0)
@@ -113,8 +107,8 @@ static bool takes_gzip(const struct exchange *exchange)
 /* If-None-Match names it already (RFC 9110 §13.1.2). */
 static bool is_known(const struct exchange *exchange, const char *etag)
 {
-    struct slice known = header_of(exchange, "if-none-match");
-    return slice_is(known, "*") || (known.size && memmem(known.data, known.size, etag, strlen(etag)));
+    const struct slice *known = http_header_once(exchange->request, "if-none-match");
+    return known && (slice_is(*known, "*") || (known->size && memmem(known->data, known->size, etag, strlen(etag))));
 }
 
 void docs_answer(struct exchange *exchange)

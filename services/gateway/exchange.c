@@ -1,6 +1,7 @@
 /* exchange.c -- the stages of an exchange, in their order from top to bottom. */
 #include "services/gateway/exchange_state.h"
 
+#include "common/answer.h"
 #include "common/clock.h"
 #include "common/uuid.h"
 #include "common/version.h"
@@ -11,14 +12,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-enum { LONGEST_REQUEST_ID = 64, LONGEST_KEY = 255, TRACEPARENT = 55, UNROUTED_BODY = 65536 };
-
-static const struct slice *header_of(const struct exchange *exchange, const char *name)
-{
-    bool twice = false;
-    const struct slice *value = http_header_find(exchange->request, name, &twice);
-    return twice ? NULL : value;
-}
+enum { LONGEST_REQUEST_ID = 64, TRACEPARENT = 55, UNROUTED_BODY = 65536 };
 
 static void refuse(struct exchange *exchange, const char *code)
 {
@@ -40,7 +34,7 @@ static bool is_request_id(struct slice id)
 
 static const char *request_id_of(const struct exchange *exchange)
 {
-    const struct slice *given = header_of(exchange, "x-request-id");
+    const struct slice *given = http_header_once(exchange->request, "x-request-id");
     if (given && is_request_id(*given))
         return arena_text(exchange->arena, *given);
     char *made = arena_alloc(exchange->arena, UUID_TEXT);
@@ -192,7 +186,7 @@ static void set_scopes(struct exchange *exchange, BusRequest *header)
 static void dispatch(struct exchange *exchange, BusRequest *header)
 {
     const struct rpc *rpc = exchange->match.rpc;
-    const struct slice *trace = header_of(exchange, "traceparent");
+    const struct slice *trace = http_header_once(exchange->request, "traceparent");
     header->method = unconst(rpc->name);
     header->left_ms = rpc->timeout_ms ? rpc->timeout_ms : exchange->context->request_ms;
     header->caller = caller_of(exchange);
@@ -210,7 +204,7 @@ static void dispatch(struct exchange *exchange, BusRequest *header)
 /* If-Match is one strong ETag of ours ("12") or "*"; another's can match nothing (RFC 9110 §13.1.1). */
 static bool read_if_match(struct exchange *exchange, BusRequest *header)
 {
-    const struct slice *value = header_of(exchange, "if-match");
+    const struct slice *value = http_header_once(exchange->request, "if-match");
     if (!exchange->match.rpc->if_match || (value && slice_is(*value, "*")))
         return true;
     if (!value) {
@@ -231,23 +225,13 @@ static bool read_if_match(struct exchange *exchange, BusRequest *header)
     return true;
 }
 
-static bool is_key(struct slice key)
-{
-    if (key.size == 0 || key.size > LONGEST_KEY)
-        return false;
-    for (size_t i = 0; i < key.size; i++)
-        if (!isgraph(key.data[i]))
-            return false;
-    return true;
-}
-
 static bool read_key(struct exchange *exchange, BusRequest *header)
 {
     bool twice = false;
     const struct slice *value = http_header_find(exchange->request, "idempotency-key", &twice);
     if (exchange->match.rpc->kind != RPC_WRITE)
         return true;
-    if (twice || (value && !is_key(*value))) {
+    if (twice || (value && !answer_is_key(*value))) {
         problem_add(exchange->arena, &exchange->problem, "Idempotency-Key", "bad_header", NULL);
         answer_problem(exchange);
         return false;
@@ -332,7 +316,7 @@ static void on_principal(enum principal_result result, const struct principal *p
 static void identify(struct exchange *exchange)
 {
     static const char scheme[] = "bearer ";
-    const struct slice *header = header_of(exchange, "authorization");
+    const struct slice *header = http_header_once(exchange->request, "authorization");
     if (!header) {
         authorise(exchange);
         return;

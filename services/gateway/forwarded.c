@@ -89,15 +89,6 @@ bool forwarded_trusts(const struct forwarded_trust *trust, const struct address 
 
 /* The field. */
 
-static struct slice trimmed(struct slice text)
-{
-    while (text.size && strchr(" \t", text.data[0]))
-        text = slice_of(text.data + 1, text.size - 1);
-    while (text.size && strchr(" \t", text.data[text.size - 1]))
-        text.size--;
-    return text;
-}
-
 /* Takes the last element of a list off it. */
 static struct slice take_last(struct slice *list)
 {
@@ -105,7 +96,7 @@ static struct slice take_last(struct slice *list)
     size_t start = comma ? (size_t)(comma + 1 - list->data) : 0;
     struct slice last = slice_of(list->data + start, list->size - start);
     list->size = comma ? start - 1 : 0;
-    return trimmed(last);
+    return slice_trimmed(last);
 }
 
 static bool is_port(struct slice text)

@@ -47,6 +47,8 @@ struct http_request {
 
 /* The value of a header that must stand at most once; NULL when absent. *twice is set when it stands more often. */
 const struct slice *http_header_find(const struct http_request *request, const char *name, bool *twice);
+/* The same, NULL also where it stands more often. */
+const struct slice *http_header_once(const struct http_request *request, const char *name);
 
 /* What answers: one exchange at a time a connection, in order. */
 struct http_handler {

@@ -19,6 +19,13 @@ const struct slice *http_header_find(const struct http_request *request, const c
     return found;
 }
 
+const struct slice *http_header_once(const struct http_request *request, const char *name)
+{
+    bool twice;
+    const struct slice *found = http_header_find(request, name, &twice);
+    return twice ? NULL : found;
+}
+
 static const struct {
     const char *name;
     size_t offset;

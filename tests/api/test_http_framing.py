@@ -7,19 +7,8 @@ import json
 import pytest
 
 from api.given import new_label
-from api.wire import GET, HEAD, POST, Read, answers_in, creation, fill, read_answer, settled
+from api.wire import GET, HEAD, POST, Read, answers_in, campus, creation, fill, read_answer, settled, wire
 from harness import wait_until
-
-@pytest.fixture(scope="module", params=[False, True], ids=["plain", "tls"])
-def campus(new_campus, request):
-    """Over either: HTTP is the same."""
-    return new_campus(tls=request.param)
-
-
-@pytest.fixture(scope="module")
-def wire(campus):
-    with campus.client() as client:
-        yield client
 
 
 # -- what is broken ----------------------------------------------------------------------------------------------------

@@ -8,19 +8,8 @@ import socket
 import pytest
 
 from api.given import MEMBERS
-from api.wire import GET, POST, Read, answers_in, fill, read_answer, settled
+from api.wire import GET, POST, Read, answers_in, campus, fill, read_answer, settled, wire
 from harness import wait_until
-
-@pytest.fixture(scope="module", params=[False, True], ids=["plain", "tls"])
-def campus(new_campus, request):
-    """Over either: HTTP is the same."""
-    return new_campus(tls=request.param)
-
-
-@pytest.fixture(scope="module")
-def wire(campus):
-    with campus.client() as client:
-        yield client
 
 
 # -- limits ------------------------------------------------------------------------------------------------------------

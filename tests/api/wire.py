@@ -4,6 +4,8 @@ import contextlib
 import json
 import re
 
+import pytest
+
 import harness
 from harness import wait_until
 
@@ -96,3 +98,16 @@ def settled(campus, name, **labels):
         client.get("/healthz")
     wait_until(lambda: campus.metric("campus_http_accepted_total") > accepted, "a new page")
     return campus.metric(name, **labels)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "tls"])
+def campus(new_campus, request):
+    """For modules that import it: over either, HTTP is the same."""
+    return new_campus(tls=request.param)
+
+
+@pytest.fixture(scope="module")
+def wire(campus):
+    """A client of it without a key, for bytes as they are."""
+    with campus.client() as client:
+        yield client
