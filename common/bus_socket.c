@@ -304,10 +304,11 @@ void bus_socket_close(struct bus_socket *socket, int linger_ms)
         zmq_socket_monitor(socket->zmq, NULL, 0);
         zmq_close(socket->monitor);
     }
-    if (socket->zmq && socket->options.kind == BUS_ROUTER)
-        unbind(socket);
     if (socket->zmq) {
+        /* First: with its endpoint a ROUTER's connections end, and they linger as the socket does by then. */
         zmq_setsockopt(socket->zmq, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+        if (socket->options.kind == BUS_ROUTER)
+            unbind(socket);
         zmq_close(socket->zmq);
     }
     free(socket);

@@ -221,8 +221,8 @@ def memory(campus):
 
 
 def test_memory_of_clients_that_do_not_read(campus):
-    """Each asks for 200 MB, and has no more of it made than may wait; a sanitizer's allocator makes much of that."""
-    clients, bound = 20, 8 << 20
+    """Each asks for 200 MB, and has no more of it made than may wait; a sanitizer keeps 256 MB of what was freed."""
+    clients, bound = 20, 20 << 20
     with contextlib.ExitStack() as stack:
         wires = [stack.enter_context(campus.client().dial()) for _ in range(clients)]
         before = memory(campus)

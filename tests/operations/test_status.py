@@ -13,8 +13,10 @@ LANES = {"point", "heavy", "write", "brief", "import", "background"}
 
 @pytest.fixture(scope="module")
 def split(new_campus):
-    """What waits for a lock does so for longer than a worker takes to report it."""
-    return new_campus(split=True, settings={"CAMPUS_LOCK_MS": "10000"})
+    """With a home to lock: what waits for it does so for longer than a worker takes to report it."""
+    campus = new_campus(split=True, settings={"CAMPUS_LOCK_MS": "10000"})
+    campus.run("call", "CreateOrganisation", '{"path": "su", "kind": "union", "title": "学生会"}')
+    return campus
 
 
 def look(campus):
@@ -76,7 +78,6 @@ def test_words_that_are_not_understood(split):
 
 
 def test_work_under_way_is_seen(split):
-    split.run("call", "CreateOrganisation", '{"path": "su", "kind": "union", "title": "学生会"}')
     answered = membership(look(split)[1])["answered"]
     with lock_home(split) as lock:
         call = split.begin("call", "CreatePerson", json.dumps(person()))
