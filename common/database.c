@@ -120,7 +120,7 @@ static void finish(struct lane_state *lane, struct batch *batch, enum batch_outc
     PGresult *results[MOST_STEPS];
     size_t count = batch->step_count;
     for (size_t i = 0; i < count; i++)
-        results[i] = batch->steps[i].result;
+        results[i] = batch->steps[i].borrowed ? NULL : batch->steps[i].result;
     lane->outcomes[outcome]++;
     count_duration(lane, clock_monotonic_us() - batch->queued_us);
     batch->on_done(batch, outcome, batch->context);
@@ -132,8 +132,10 @@ static void finish(struct lane_state *lane, struct batch *batch, enum batch_outc
 static void forget(struct batch *batch)
 {
     for (size_t i = 0; i < batch->step_count; i++) {
-        PQclear(batch->steps[i].result);
-        batch->steps[i].result = NULL;
+        struct step *step = &batch->steps[i];
+        PQclear(step->borrowed ? NULL : step->result);
+        step->result = NULL;
+        step->borrowed = false;
     }
     batch->sqlstate[0] = batch->constraint[0] = batch->table[0] = batch->column[0] = '\0';
     batch->failed_step = 0;

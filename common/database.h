@@ -2,7 +2,8 @@
  * and one round trip; lanes, so that heavy work never delays light.
  *
  * A batch is sent as one pipelined group under one Sync, which PostgreSQL runs as one implicit transaction. Point reads
- * that one loop turn brought share a Sync; an error repeats the others alone. Never a Flush without its Sync. */
+ * that one loop turn brought share a Sync, and those of the same statement are asked together, as one statement over
+ * arrays; an error repeats the others alone. Never a Flush without its Sync. */
 #ifndef CAMPUS_DATABASE_H
 #define CAMPUS_DATABASE_H
 
@@ -31,13 +32,20 @@ struct prepared {
     /* Filled by database_describe(): */
     int parameter_count, column_count;
     Oid *parameter_types, *column_types;
+    const char **parameter_type_names; /* as SQL has them: "ltree[]" */
     const char **column_names;
 };
 
 struct step {
     const struct prepared *statement;
+    /* Of a point read's only step, or NULL: the same for many at once. It takes a text[] for each parameter, with one
+     * value for each of the many, and gives the same columns, then `pos` (int8): whose row it is, from 1, in order. */
+    const struct prepared *together;
     const char *const *values; /* text format; NULL is SQL NULL */
-    PGresult *result; /* binary format; the batch's until on_done returns, then cleared */
+    /* Until on_done returns, then cleared: binary format. Its rows are row_count of the result's from first_row on. */
+    PGresult *result;
+    int first_row, row_count;
+    bool borrowed; /* the result is that of another batch that was asked together with this one */
 };
 
 enum batch_outcome {

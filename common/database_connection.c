@@ -2,6 +2,7 @@
 #include "common/database_connection.h"
 
 #include "common/clock.h"
+#include "common/database_together.h"
 #include "common/database_words.h"
 #include "common/log.h"
 
@@ -11,7 +12,7 @@
 
 enum {
     MOST_GROUPS = 2, /* of point reads under way: one that PostgreSQL works on, one that is there when it has done so */
-    MOST_IN_GROUP = 16, /* batches under one Sync: bounds what an error repeats and how long the first waits */
+    MOST_IN_GROUP = 32, /* batches under one Sync: bounds what an error repeats and how long the first waits */
     SHORTEST_REST_MS = 20,
     LONGEST_REST_MS = 1000,
     CONNECT_MS = 5000, /* from the first packet to all statements prepared */
@@ -37,6 +38,7 @@ struct database_connection {
     uint32_t depth, head, sent, in_flight;
     struct batch *at; /* whose result comes next, NULL behind the last of the group */
     size_t step;
+    struct arena *arena; /* of one flush */
     struct batch *cut; /* of the group being read: which failed, or NULL; and what became of it */
     enum answer verdict;
     size_t prepared; /* PREPARING: results so far, two a statement */
@@ -281,14 +283,29 @@ static bool take_preparation(struct database_connection *c, PGresult *result)
 
 static void next_step(struct database_connection *c)
 {
-    if (c->at && ++c->step == c->at->step_count) {
+    if (!c->at || ++c->step < c->at->step_count)
+        return;
+    for (uint32_t count = together_count(c->at); count > 0; count--)
         c->at = c->at->next;
-        c->step = 0;
+    c->step = 0;
+}
+
+static void deliver(struct database_connection *c, PGresult *result)
+{
+    struct step *step = &c->at->steps[c->step];
+    uint32_t count = together_count(c->at);
+    if (count > 1) {
+        together_deliver(c->at, count, result);
+    } else {
+        step->result = result;
+        step->first_row = 0;
+        step->row_count = PQntuples(result);
     }
+    next_step(c);
 }
 
 /* An error behind all steps is the commit's. Of a group that is one batch it is that batch's; of several nobody knows whose,
- * and each is repeated alone. False: the connection is lost. */
+ * and each is repeated alone. So too of several that were asked together. False: the connection is lost. */
 static bool take_error(struct database_connection *c, const PGresult *result)
 {
     enum answer verdict = database_judge(c->options.lane, result);
@@ -300,7 +317,8 @@ static bool take_error(struct database_connection *c, const PGresult *result)
     const struct group *group = &c->groups[c->head];
     bool at_commit = !c->at;
     c->cut = at_commit ? group->first : c->at;
-    c->verdict = at_commit && group->count > 1 ? ANSWER_AGAIN : verdict;
+    uint32_t suspects = at_commit ? group->count : together_count(c->at);
+    c->verdict = suspects > 1 ? ANSWER_AGAIN : verdict;
     database_note_refusal(c->cut, at_commit ? c->cut->step_count - 1 : c->step, result);
     next_step(c);
     return true;
@@ -340,8 +358,7 @@ static bool take_result(struct database_connection *c, PGresult *result)
     case PGRES_COMMAND_OK:
     case PGRES_EMPTY_QUERY:
         assert(c->at);
-        c->at->steps[c->step].result = result;
-        next_step(c);
+        deliver(c, result);
         return true;
     case PGRES_PIPELINE_SYNC:
         end_group(c);
@@ -382,20 +399,6 @@ static void on_socket(evutil_socket_t fd, short what, void *context)
 
 /* ---- what the database calls ---- */
 
-void database_connection_flush(struct database_connection *c)
-{
-    if (c->state != READY || open_group(c)->count == 0 || c->sent == c->depth)
-        return;
-    if (c->sent++ == 0) {
-        start_reading_group(c);
-        c->heard_us = clock_monotonic_us();
-    }
-    if (!PQpipelineSync(c->pg))
-        lost(c, "sending failed");
-    else
-        push(c);
-}
-
 static bool send_steps(struct database_connection *c, const struct batch *batch)
 {
     for (size_t i = 0; i < batch->step_count; i++) {
@@ -407,6 +410,54 @@ static bool send_steps(struct database_connection *c, const struct batch *batch)
     return true;
 }
 
+static bool send_group(struct database_connection *c, const struct batch *batch)
+{
+    arena_reset(c->arena);
+    while (batch) {
+        uint32_t count = together_count(batch);
+        if (!(count > 1 ? together_send(c->pg, c->arena, batch, count) : send_steps(c, batch)))
+            return false;
+        for (; count > 0; count--)
+            batch = batch->next;
+    }
+    return PQpipelineSync(c->pg);
+}
+
+void database_connection_flush(struct database_connection *c)
+{
+    const struct group *group = open_group(c);
+    if (c->state != READY || group->count == 0 || c->sent == c->depth)
+        return;
+    if (c->sent++ == 0) {
+        start_reading_group(c);
+        c->heard_us = clock_monotonic_us();
+    }
+    if (!send_group(c, group->first))
+        lost(c, "sending failed");
+    else
+        push(c);
+}
+
+static bool asks_the_same(const struct batch *a, const struct batch *b)
+{
+    return a->steps->together && a->steps->together == b->steps->together;
+}
+
+/* Behind the last that may be asked together with it: among reads no order is promised. */
+static void group_insert(struct group *group, struct batch *batch)
+{
+    struct batch *before = group->last;
+    if (before && !asks_the_same(before, batch))
+        for (struct batch *other = group->first; other; other = other->next)
+            before = asks_the_same(other, batch) ? other : before;
+    struct batch **place = before ? &before->next : &group->first;
+    batch->next = *place;
+    *place = batch;
+    if (!batch->next)
+        group->last = batch;
+    group->count++;
+}
+
 void database_connection_add(struct database_connection *c, struct batch *batch)
 {
     assert(c->state == READY && c->in_flight < c->depth);
@@ -414,18 +465,11 @@ void database_connection_add(struct database_connection *c, struct batch *batch)
     if (alone)
         database_connection_flush(c);
     struct group *group = open_group(c);
-    if (group->first)
-        group->last->next = batch;
-    else
-        group->first = batch;
-    group->last = batch;
-    group->count++;
+    group_insert(group, batch);
     c->in_flight++;
-    if (c->state != READY || !send_steps(c, batch)) {
+    if (c->state != READY)
         lost(c, "sending failed");
-        return;
-    }
-    if (alone || group->count == MOST_IN_GROUP)
+    else if (alone || group->count == MOST_IN_GROUP)
         database_connection_flush(c);
 }
 
@@ -465,6 +509,7 @@ struct database_connection *database_connection_open(const struct database_conne
     assert(c->depth > 0);
     c->groups = calloc(c->depth, sizeof *c->groups);
     c->timer = evtimer_new(options->base, on_timer, c);
+    c->arena = arena_new();
     if (!c->groups || !c->timer)
         abort();
     rest(c, 0);
@@ -479,6 +524,7 @@ void database_connection_close(struct database_connection *c)
     c->state = RESTING;
     answer_all_lost(c);
     event_free(c->timer);
+    arena_free(c->arena);
     free(c->groups);
     free(c);
 }

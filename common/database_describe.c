@@ -82,6 +82,32 @@ static void take_description(struct arena *arena, struct prepared *statement, co
     }
 }
 
+/* Of all parameters of all statements with one question. NULL, or what is wrong. */
+static const char *name_types(struct arena *arena, PGconn *pg, struct prepared *statements, size_t count)
+{
+    struct buffer oids = buffer_in(arena);
+    for (size_t i = 0; i < count; i++)
+        for (int j = 0; j < statements[i].parameter_count; j++)
+            buffer_printf(&oids, "%c%u", oids.size ? ',' : '{', statements[i].parameter_types[j]);
+    buffer_text(&oids, oids.size ? "}" : "{}");
+    const char *value = buffer_cstring(&oids), *error = NULL;
+    PGresult *result = PQexecParams(pg,
+                                    "SELECT pg_catalog.format_type(oid, NULL)"
+                                    "  FROM pg_catalog.unnest($1::pg_catalog.oid[]) WITH ORDINALITY AS t (oid, at)"
+                                    " ORDER BY at",
+                                    1, NULL, &value, NULL, NULL, 0);
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        error = arena_printf(arena, "types have no names: %s", PQerrorMessage(pg));
+    for (size_t i = 0, row = 0; i < count && !error; i++) {
+        size_t parameters = (size_t)statements[i].parameter_count;
+        statements[i].parameter_type_names = arena_alloc(arena, (parameters + 1) * sizeof(char *));
+        for (size_t j = 0; j < parameters; j++, row++)
+            statements[i].parameter_type_names[j] = arena_strdup(arena, PQgetvalue(result, (int)row, 0));
+    }
+    PQclear(result);
+    return error;
+}
+
 /* NULL, or what is wrong. */
 static const char *describe(struct arena *arena, PGconn *pg, struct prepared *statement)
 {
@@ -124,10 +150,12 @@ bool database_describe(struct arena *arena, const struct database_options *optio
         *error = connect_error(arena, pg);
         *unreachable = may_come_later(&words);
     }
-    for (size_t i = 0; i < count && !*error; i++) {
+    bool connected = !*error;
+    for (size_t i = 0; i < count && !*error; i++)
         *error = describe(arena, pg, &statements[i]);
-        *unreachable = *error && PQstatus(pg) == CONNECTION_BAD;
-    }
+    if (!*error)
+        *error = name_types(arena, pg, statements, count);
+    *unreachable |= connected && *error && PQstatus(pg) == CONNECTION_BAD;
     PQfinish(pg);
     return !*error;
 }

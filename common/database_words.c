@@ -6,6 +6,18 @@ enum { LONG_FACTOR = 10 }; /* statements of imports and of the background may ta
 const char *const database_lane_names[LANE_COUNT + 1] = { "point",  "heavy",      "write", "brief",
                                                           "import", "background", "start" };
 
+/* A point read has one good plan, of one question as of many at once. A list's best plan depends on which filters are
+ * given; planning costs less than a wrong plan. */
+static const char *const planning[LANE_COUNT + 1] = {
+    [LANE_POINT] = " -c plan_cache_mode=force_generic_plan",
+    [LANE_HEAVY] = " -c plan_cache_mode=force_custom_plan",
+    [LANE_WRITE] = "",
+    [LANE_BRIEF] = "",
+    [LANE_IMPORT] = "",
+    [LANE_BACKGROUND] = "",
+    [LANE_COUNT] = "",
+};
+
 bool database_reads_only(enum lane lane)
 {
     return lane == LANE_POINT || lane == LANE_HEAVY;
@@ -25,9 +37,7 @@ void database_words(struct database_words *words, const struct database_options 
              "-c search_path=%s,campus,public -c statement_timeout=%u -c lock_timeout=%u"
              " -c idle_in_transaction_session_timeout=10s -c timezone=UTC -c jit=off%s%s",
              options->schema, database_statement_ms(options, lane), options->lock_ms,
-             database_reads_only(lane) ? " -c default_transaction_read_only=on" : "",
-             /* A list's best plan depends on which filters are given; planning costs less than a wrong plan. */
-             lane == LANE_HEAVY ? " -c plan_cache_mode=force_custom_plan" : "");
+             database_reads_only(lane) ? " -c default_transaction_read_only=on" : "", planning[lane]);
     const char *const pairs[][2] = {
         { "connect_timeout", "5" },
         { "tcp_user_timeout", "10000" },

@@ -114,8 +114,11 @@ static void add_step(struct call *call, const struct bound_step *bound)
     const char **values = arena_alloc(call->arena, (bound->source_count + 1) * sizeof *values);
     for (size_t i = 0; i < bound->source_count; i++)
         values[i] = source_value(call, &bound->sources[i]);
+    const struct prepared *prepared = call->plans->prepared;
     call->batch->steps[call->batch->step_count++] =
-        (struct step){ .statement = &call->plans->prepared[bound->prepared], .values = values };
+        (struct step){ .statement = &prepared[bound->prepared],
+                       .together = bound->together ? &prepared[bound->together] : NULL,
+                       .values = values };
 }
 
 /* One of the framework's own statements: all its parameters are provided by it. */
@@ -184,23 +187,23 @@ static void put_echoes(struct call *call)
         }
 }
 
-static void put_page(struct call *call, const PGresult *rows, const PGresult *count)
+static void put_page(struct call *call, const struct step *rows, const struct step *count)
 {
     const struct plan *plan = call->plan;
     int most = (int)call->page_limit - 1;
-    if (call->page_limit && most > 0 && PQntuples(rows) > most)
+    if (call->page_limit && most > 0 && rows->row_count > most)
         wire_put_text(&call->reply, plan->next_page_token->number, rows_page_token(call, call->ending, rows, most - 1));
-    if (count && PQntuples(count) == 1) {
-        struct slice value = slice_of(PQgetvalue(count, 0, 0), (size_t)PQgetlength(count, 0, 0));
+    if (count && count->row_count == 1) {
+        struct slice value = slice_of(PQgetvalue(count->result, 0, 0), (size_t)PQgetlength(count->result, 0, 0));
         wire_put_varint(&call->reply, plan->total_count->number, (uint64_t)column_integer(value));
     }
 }
 
-static void shape_reply(struct call *call, const PGresult *rows, const PGresult *count)
+static void shape_reply(struct call *call, const struct step *rows, const struct step *count)
 {
     int most = call->page_limit ? (int)call->page_limit - 1 : INT32_MAX;
     call->reply = buffer_in(call->arena);
-    if (!call->plan->rpc->rows && PQntuples(rows) == 0) {
+    if (!call->plan->rpc->rows && rows->row_count == 0) {
         call_refuse(call, "not_found");
         return;
     }
@@ -226,9 +229,9 @@ static void read_controls(struct call *call)
 {
     const struct plan *plan = call->plan;
     for (size_t i = 0; i < plan->step_count && !refused(call); i++)
-        rows_control(call, &plan->steps[i], call->batch->steps[i].result);
+        rows_control(call, &plan->steps[i], &call->batch->steps[i]);
     if (!refused(call))
-        rows_control(call, &call->ending->step, call->batch->steps[plan->step_count].result);
+        rows_control(call, &call->ending->step, &call->batch->steps[plan->step_count]);
 }
 
 /* ---- when PostgreSQL says no ---- */
@@ -312,7 +315,7 @@ static void on_batch(struct batch *batch, enum batch_outcome outcome, void *cont
     if (!writes(call))
         read_controls(call);
     if (!refused(call))
-        shape_reply(call, call->batch->steps[last].result, counts(call) ? call->batch->steps[last + 1].result : NULL);
+        shape_reply(call, &call->batch->steps[last], counts(call) ? &call->batch->steps[last + 1] : NULL);
     end(call);
 }
 
@@ -333,16 +336,16 @@ static void on_found(struct batch *batch, enum batch_outcome outcome, void *cont
         refuse_by_sqlstate(call);
     } else if (outcome != BATCH_DONE) {
         call_refuse(call, outcome_codes[outcome]);
-    } else if (PQntuples(call->batch->steps[1].result) == 0 && call->replays++ < MOST_REPLAYS) {
+    } else if (call->batch->steps[1].row_count == 0 && call->replays++ < MOST_REPLAYS) {
         send_batch(call); /* the other was rolled back, or its answer has expired */
         return;
-    } else if (PQntuples(call->batch->steps[1].result) == 0) {
+    } else if (call->batch->steps[1].row_count == 0) {
         call_refuse(call, "request_in_progress");
     } else if (!same_request(call, call->batch->steps[1].result)) {
         call_refuse(call, "idempotency_key_reused");
     } else {
         call->replayed = true;
-        shape_reply(call, call->batch->steps[2].result, NULL);
+        shape_reply(call, &call->batch->steps[2], NULL);
     }
     end(call);
 }

@@ -28,6 +28,7 @@ struct control_columns {
 
 struct bound_step {
     size_t prepared; /* index in plans->prepared */
+    size_t together; /* so too: the same for many calls at once; 0: there is none */
     const struct source *sources;
     size_t source_count;
     bool target; /* no row is 404 */

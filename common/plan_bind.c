@@ -236,6 +236,33 @@ static bool add_replay(struct plans *plans, struct plan *plan)
     return true;
 }
 
+/* Many of them cost PostgreSQL little more than one: one snapshot, one portal, one plan that is started once. */
+static void add_together(struct plans *plans, struct bound_step *step)
+{
+    const struct statement *statement = plans->statements[step->prepared];
+    const struct prepared *prepared = &plans->prepared[step->prepared];
+    const char **values = arena_alloc(plans->arena, (statement->parameter_count + 1) * sizeof *values);
+    struct buffer arrays = buffer_in(plans->arena), names = buffer_in(plans->arena);
+    for (size_t i = 0; i < statement->parameter_count; i++) {
+        values[i] = arena_printf(plans->arena, "(asked.p%zu::%s)", i, prepared->parameter_type_names[i]);
+        buffer_printf(&arrays, "%s$%zu::text[]", i ? ", " : "", i + 1);
+        buffer_printf(&names, "p%zu, ", i);
+    }
+    const char *sql =
+        arena_printf(plans->arena,
+                     "SELECT told.*, asked.pos FROM unnest(%s) WITH ORDINALITY AS asked (%spos)"
+                     " CROSS JOIN LATERAL (%s\n) AS told ORDER BY asked.pos",
+                     buffer_cstring(&arrays), buffer_cstring(&names), statement_with(plans->arena, statement, values));
+    step->together = plans_add_sql(plans, arena_printf(plans->arena, "together_%s", statement->name), sql);
+}
+
+/* A point read that is one statement, and gives a row or none. */
+static bool may_be_asked_together(const struct plans *plans, const struct plan *plan)
+{
+    return plan->rpc->kind == RPC_READ && plan->lane == LANE_POINT && plan->step_count == 0 && !plan->rpc->rows &&
+           plans->statements[plan->endings->step.prepared]->parameter_count > 0;
+}
+
 static bool takes_page_limit(const struct ending *ending)
 {
     parameter_value *page_limit = parameter_builtin("page_limit");
@@ -292,6 +319,8 @@ static bool bind_plan(struct plans *plans, struct plan *plan)
     if (plan->count && !bind_step(plans, plan, plan->count, NULL))
         return false;
     bind_echoes(plans, plan);
+    if (may_be_asked_together(plans, plan))
+        add_together(plans, &plan->endings->step);
     if (plan->rpc->kind == RPC_WRITE && !add_replay(plans, plan))
         return false;
     return check_list(plans, plan);

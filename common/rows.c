@@ -19,20 +19,21 @@ static bool is_false(const PGresult *result, int row, int column)
     return column >= 0 && (is_null(result, row, column) || *value_at(result, row, column).data == 0);
 }
 
-void rows_control(struct call *call, const struct bound_step *step, const PGresult *result)
+void rows_control(struct call *call, const struct bound_step *bound, const struct step *step)
 {
-    const struct control_columns *control = &step->control;
-    int rows = PQntuples(result);
-    if (step->target && (rows == 0 || is_false(result, 0, control->visible))) {
+    const struct control_columns *control = &bound->control;
+    const PGresult *result = step->result;
+    int row = step->first_row;
+    if (bound->target && (step->row_count == 0 || is_false(result, row, control->visible))) {
         call_refuse(call, "not_found");
         return;
     }
-    if (rows == 0)
+    if (step->row_count == 0)
         return;
-    if (is_false(result, 0, control->permitted))
+    if (is_false(result, row, control->permitted))
         call_refuse(call, "permission_denied");
-    if (!is_null(result, 0, control->refusal))
-        call_refuse(call, arena_text(call->arena, value_at(result, 0, control->refusal)));
+    if (!is_null(result, row, control->refusal))
+        call_refuse(call, arena_text(call->arena, value_at(result, row, control->refusal)));
 }
 
 /* The columns of one nested message stand side by side; all NULL makes it absent. */
@@ -69,29 +70,30 @@ static bool put_row(struct call *call, const struct ending *ending, const PGresu
     return fits;
 }
 
-bool rows_reply(struct call *call, const struct ending *ending, const PGresult *result, int most)
+bool rows_reply(struct call *call, const struct ending *ending, const struct step *step, int most)
 {
     const struct field *each = call->plan->rpc->rows;
-    int rows = PQntuples(result);
     bool fits = true;
     if (!each)
-        return rows == 0 || put_row(call, ending, result, 0);
-    for (int row = 0; row < rows && row < most; row++) {
+        return step->row_count == 0 || put_row(call, ending, step->result, step->first_row);
+    for (int i = 0; i < step->row_count && i < most; i++) {
         size_t mark = wire_open(&call->reply, each->number);
-        fits &= put_row(call, ending, result, row);
+        fits &= put_row(call, ending, step->result, step->first_row + i);
         wire_close(&call->reply, mark);
     }
     return fits;
 }
 
-const char *rows_page_token(struct call *call, const struct ending *ending, const PGresult *result, int last)
+const char *rows_page_token(struct call *call, const struct ending *ending, const struct step *step, int last)
 {
     const char *values[MOST_KEYS];
+    const PGresult *result = step->result;
+    int row = step->first_row + last;
     for (size_t i = 0; i < ending->after_count; i++) {
         int column = ending->after_columns[i];
-        values[i] = is_null(result, last, column)
+        values[i] = is_null(result, row, column)
                         ? NULL
-                        : column_text(call->arena, PQftype(result, column), value_at(result, last, column));
+                        : column_text(call->arena, PQftype(result, column), value_at(result, row, column));
     }
     return page_token_seal(call->arena, call->secret, call->page_query, values, ending->after_count);
 }

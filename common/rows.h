@@ -1,4 +1,4 @@
-/* rows.h -- what the framework reads from a batch's results: control columns, and rows as a message. Pure. */
+/* rows.h -- what the framework reads from a step's rows: control columns, and rows as a message. Pure. */
 #ifndef CAMPUS_ROWS_H
 #define CAMPUS_ROWS_H
 
@@ -7,11 +7,11 @@
 struct call;
 
 /* Refuses a read where a step's rows say so: see method.h on `refusal` and on targets. A write's guards refuse in SQL. */
-void rows_control(struct call *call, const struct bound_step *step, const PGresult *result);
+void rows_control(struct call *call, const struct bound_step *bound, const struct step *step);
 /* Fills call->reply from the last statement's rows (at most `most` of them); false where a value does not fit its field. */
-bool rows_reply(struct call *call, const struct ending *ending, const PGresult *result, int most)
+bool rows_reply(struct call *call, const struct ending *ending, const struct step *step, int most)
     __attribute__((warn_unused_result));
-/* The token of the page behind row `last`. */
-const char *rows_page_token(struct call *call, const struct ending *ending, const PGresult *result, int last);
+/* The token of the page behind the step's row `last`. */
+const char *rows_page_token(struct call *call, const struct ending *ending, const struct step *step, int last);
 
 #endif

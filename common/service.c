@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -353,11 +354,21 @@ static bool host_suffices(const struct service *service)
     return !missing;
 }
 
+/* Who sends this thread a request is often about to send the next one. As an ordinary thread it would interrupt the
+ * sender for each: woken, served to PostgreSQL alone, asleep again. So it waits until the processor is free: a fifth of
+ * the whole road's cost at 64 connections, and nothing lost where a processor is idle. */
+static void let_senders_finish(void)
+{
+    if (sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ 0 }) != 0)
+        log_warning("no batch scheduling", "reason=\"%s\"", strerror(errno));
+}
+
 int service_run(const struct service *service, const struct role_options *options)
 {
     struct runtime runtime = { .arena = arena_new(), .service = service, .options = options };
     int exit_code = 1;
     log_set_role(service->name);
+    let_senders_finish();
     set_database_options(&runtime);
     bool started = host_suffices(service) && load_plans(&runtime) && meet_database(&runtime);
     if (started && bind_plans(&runtime) && open_loop(&runtime)) {

@@ -63,19 +63,22 @@ static bool begins_parameter(const char *start, const char *at, const char *end)
            (at == start || at[-1] != ':'); /* x::type is a cast */
 }
 
-struct statement statement_parse(struct arena *arena, const char *name, struct slice text)
+/* The source as text for PostgreSQL, without what ends it: instead of the n-th parameter instead[n - 1], or $n. */
+static const char *rewrite(struct arena *arena, struct statement *statement, const char *const *instead)
 {
-    struct statement statement = { .name = name, .source = text };
     struct buffer out = buffer_in(arena);
-    const char *start = (const char *)text.data, *end = start + text.size;
+    const char *start = (const char *)statement->source.data, *end = start + statement->source.size;
     for (const char *at = start; at < end;) {
         const char *behind = skip_opaque(at, end);
         if (behind == at && begins_parameter(start, at, end)) {
             for (behind = at + 1; behind < end && name_char(*behind); behind++)
                 ;
             struct slice parameter = slice_of(at + 1, (size_t)(behind - at - 1));
-            size_t number = parameter_number(arena, &statement, parameter);
-            buffer_printf(&out, "$%zu", number);
+            size_t number = parameter_number(arena, statement, parameter);
+            if (instead)
+                buffer_text(&out, instead[number - 1]);
+            else
+                buffer_printf(&out, "$%zu", number);
         } else {
             behind = behind == at ? at + 1 : behind;
             buffer_add(&out, at, (size_t)(behind - at));
@@ -84,8 +87,20 @@ struct statement statement_parse(struct arena *arena, const char *name, struct s
     }
     while (out.size && (isspace(out.data[out.size - 1]) || out.data[out.size - 1] == ';'))
         out.size--;
-    statement.text = buffer_cstring(&out);
+    return buffer_cstring(&out);
+}
+
+struct statement statement_parse(struct arena *arena, const char *name, struct slice text)
+{
+    struct statement statement = { .name = name, .source = text };
+    statement.text = rewrite(arena, &statement, NULL);
     return statement;
+}
+
+const char *statement_with(struct arena *arena, const struct statement *statement, const char *const *instead)
+{
+    struct statement same = *statement; /* every parameter is known: none is added */
+    return rewrite(arena, &same, instead);
 }
 
 static bool append(struct arena *arena, struct statements *statements, struct statement statement, const char **error)

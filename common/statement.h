@@ -29,6 +29,9 @@ struct statement statement_parse(struct arena *arena, const char *name, struct s
 /* The statement as it stands in the file, without what ends it, so that it can be put into another. */
 const char *statement_body(struct arena *arena, const struct statement *statement);
 
+/* The statement's text with instead[n - 1] where $n stands. */
+const char *statement_with(struct arena *arena, const struct statement *statement, const char *const *instead);
+
 /* Whether a CTE `name AS (` is defined in the text. */
 bool statement_has_cte(const struct statement *statement, const char *name);
 

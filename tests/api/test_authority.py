@@ -8,6 +8,7 @@ import pytest
 
 from api.given import (check_problem, committee, ids, membership, new_key, new_label, new_number, organisation, person)
 from harness import wait_until
+from load import Sent
 
 # -- every method, for every sort of key -------------------------------------------------------------------------------
 #
@@ -207,6 +208,20 @@ def test_people_seen(tree, holder):
     for query in ({"home": f"{top}.b"}, {"home": f"{top}.ab", "q": "孔"}, {"organisation": f"{top}.b"},
                   {"q": people["b"]["student_number"]}):
         assert empty(holder.get("/v1/people", query={**query, "count": "exact"})), query
+
+
+def test_many_ask_at_once(campus, client, tree):
+    """Their reads of one moment are one statement for PostgreSQL; what each may see is not."""
+    top, people, secret = tree
+    callers = {"a": secret, "b": new_key(client, "membership.*", f"{top}.b")["secret"]}
+
+    def ask(home):
+        with campus.client(callers[home]) as caller:
+            return [(label == home, caller.get(f"/v1/people/{people[label]['id']}").status)
+                    for _ in range(50) for label in callers]
+
+    rounds = [Sent(lambda home=home: ask(home)) for home in callers for _ in range(8)]
+    assert {seen for each in rounds for seen in each.answer()} == {(True, 200), (False, 404)}
 
 
 def test_members_are_seen_while_they_are(campus, client, tree, holder):

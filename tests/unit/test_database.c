@@ -26,7 +26,26 @@ static const char schema_sql[] =
     "CREATE FUNCTION fail(code text) RETURNS int LANGUAGE plpgsql AS $$"
     " BEGIN RAISE EXCEPTION 'failed' USING ERRCODE = code; END $$;";
 
-enum { FIND, DIVIDE, INSERT, PLEDGE, CONFLICT, FAIL, SLEEP, LOCK, LOG, BACKEND, CHANGING, STATEMENTS };
+enum {
+    FIND,
+    DIVIDE,
+    INSERT,
+    PLEDGE,
+    CONFLICT,
+    FAIL,
+    SLEEP,
+    LOCK,
+    LOG,
+    BACKEND,
+    CHANGING,
+    CROWD,
+    FIND_TOGETHER,
+    DIVIDE_TOGETHER,
+    CROWD_TOGETHER,
+    STATEMENTS
+};
+
+#define ASKED "unnest($1::text[]) WITH ORDINALITY AS asked (p, pos)"
 
 static struct prepared statements[] = {
     [FIND] = { .name = "find", .text = "SELECT holder FROM seat WHERE id = $1" },
@@ -41,6 +60,18 @@ static struct prepared statements[] = {
               .text = "INSERT INTO log VALUES (nextval('turn'), pg_backend_pid(), $1) RETURNING backend" },
     [BACKEND] = { .name = "backend", .text = "SELECT pg_backend_pid() + 0 * $1::int" },
     [CHANGING] = { .name = "changing", .text = "SELECT * FROM pledge WHERE id = $1" },
+    [CROWD] = { .name = "crowd", .text = "SELECT 1 + 0 * $1::int" },
+    [FIND_TOGETHER] = { .name = "find_together",
+                        .text = "SELECT holder, pos FROM " ASKED ", seat WHERE id = p::int ORDER BY pos" },
+    [DIVIDE_TOGETHER] = { .name = "divide_together", .text = "SELECT 100 / p::int, pos FROM " ASKED " ORDER BY pos" },
+    [CROWD_TOGETHER] = { .name = "crowd_together",
+                         .text = "SELECT (count(*) OVER ())::int, pos FROM " ASKED " ORDER BY pos" },
+};
+
+static const int together[STATEMENTS] = {
+    [FIND] = FIND_TOGETHER,
+    [DIVIDE] = DIVIDE_TOGETHER,
+    [CROWD] = CROWD_TOGETHER,
 };
 
 static struct cluster *cluster;
@@ -65,14 +96,14 @@ static unsigned finished;
 static void on_done(struct batch *batch, enum batch_outcome outcome, void *context)
 {
     struct probe *probe = context;
-    const PGresult *last = batch->steps[batch->step_count - 1].result;
+    const struct step *last = &batch->steps[batch->step_count - 1];
     assert_false(probe->done);
     probe->done = true;
     probe->outcome = outcome;
     probe->order = ++finished;
-    if (outcome == BATCH_DONE && PQntuples(last) > 0 && PQgetlength(last, 0, 0) == 4) {
+    if (outcome == BATCH_DONE && last->row_count > 0 && PQgetlength(last->result, last->first_row, 0) == 4) {
         uint32_t wire;
-        memcpy(&wire, PQgetvalue(last, 0, 0), sizeof wire);
+        memcpy(&wire, PQgetvalue(last->result, last->first_row, 0), sizeof wire);
         probe->number = (int32_t)ntohl(wire);
     }
 }
@@ -88,6 +119,8 @@ static void add_step(struct probe *probe, int statement, const char *value)
     size_t i = probe->batch.step_count++;
     probe->values[i] = value;
     probe->steps[i] = (struct step){ .statement = &statements[statement], .values = &probe->values[i] };
+    if (together[statement])
+        probe->steps[i].together = &statements[together[statement]];
 }
 
 static void submit(struct probe *probe, enum lane lane, int statement, const char *value)
@@ -305,6 +338,44 @@ static void test_shared_sync_repeats_the_others_alone(void **state)
             assert_string_equal(probes[i].batch.sqlstate, "22012");
         else
             assert_int_equal(probes[i].number, i + 1);
+    }
+}
+
+static void test_each_gets_its_own_of_what_is_asked_together(void **state)
+{
+    (void)state;
+    static struct probe probes[MANY], crowd[MANY];
+    static char values[MANY][12];
+    open_database();
+    for (int i = 0; i < MANY; i++) {
+        snprintf(values[i], sizeof values[i], "%d", i % 3 == 0 ? 5000 : i + 1);
+        submit(&probes[i], LANE_POINT, FIND, i % 7 == 0 ? NULL : values[i]);
+        submit(&crowd[i], LANE_POINT, CROWD, "1");
+    }
+    int32_t most = 0;
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(outcome_of(&probes[i]), BATCH_DONE);
+        assert_int_equal(probes[i].number, i % 3 == 0 || i % 7 == 0 ? 0 : i + 1);
+        assert_int_equal(outcome_of(&crowd[i]), BATCH_DONE);
+        most = crowd[i].number > most ? crowd[i].number : most;
+    }
+    assert_in_range(most, 2, MANY);
+}
+
+static void test_error_of_one_is_not_that_of_the_others(void **state)
+{
+    (void)state;
+    static struct probe probes[MANY];
+    static char values[MANY][12];
+    open_database();
+    for (int i = 0; i < MANY; i++) {
+        snprintf(values[i], sizeof values[i], "%d", i % 40);
+        submit(&probes[i], LANE_POINT, DIVIDE, values[i]);
+    }
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(outcome_of(&probes[i]), i % 40 ? BATCH_DONE : BATCH_REFUSED);
+        assert_int_equal(probes[i].number, i % 40 ? 100 / (i % 40) : 0);
+        assert_string_equal(probes[i].batch.sqlstate, i % 40 ? "" : "22012");
     }
 }
 
@@ -713,6 +784,8 @@ int main(void)
         TEST(test_refusal_names_the_column),
         TEST(test_constraint_that_fails_at_commit),
         TEST(test_shared_sync_repeats_the_others_alone),
+        TEST(test_each_gets_its_own_of_what_is_asked_together),
+        TEST(test_error_of_one_is_not_that_of_the_others),
         TEST(test_batch_continues_and_is_freed_within_on_done),
         TEST(test_conflict_is_tried_again),
         TEST(test_conflict_without_end_is_refused),

@@ -544,6 +544,20 @@ static const char *columns_of(const struct prepared *prepared)
     return buffer_cstring(&list);
 }
 
+/* Only what gives a row or none by one statement, on the connections for it. */
+static void test_asked_together(void **state)
+{
+    (void)state;
+    struct plans plans;
+    start_sample(&plans);
+    const struct bound_step *step = &plan_of(&plans, "GetThing")->endings->step;
+    assert_string_equal(name_of(&plans, step->together), "together_get_thing");
+    assert_string_equal(columns_of(&plans.prepared[step->together]),
+                        arena_printf(arena, "%spos:20 ", columns_of(&plans.prepared[step->prepared])));
+    assert_int_equal(plan_of(&plans, "ListThings")->endings->step.together, 0);
+    assert_int_equal(plan_of(&plans, "PatchThing")->endings->step.together, 0);
+}
+
 static void test_replay_gives_the_same_columns(void **state)
 {
     (void)state;
@@ -629,6 +643,7 @@ int main(void)
         TEST(test_list_is_bound),
         TEST(test_write_is_bound),
         TEST(test_guard_asks_what_the_target_tells),
+        TEST(test_asked_together),
         TEST(test_replay_gives_the_same_columns),
         TEST(test_echoes),
         TEST(test_services_of_the_program),

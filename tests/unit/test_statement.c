@@ -105,6 +105,14 @@ static void test_body(void **state)
     assert_string_equal(statement_body(arena, &statement), "SELECT :a"); /* with its parameters' names */
 }
 
+static void test_other_words_for_the_parameters(void **state)
+{
+    (void)state;
+    struct statement statement = parse("SELECT :b, ':a', :a::int -- :c\n WHERE :b ;");
+    const char *const instead[] = { "x", "y.z" };
+    assert_string_equal(statement_with(arena, &statement, instead), "SELECT x, ':a', y.z::int -- :c\n WHERE x");
+}
+
 static void check_cte(const char *text, bool expected)
 {
     struct statement statement = parse(text);
@@ -154,6 +162,7 @@ int main(void)
         TEST(test_file),
         TEST(test_wrong_files),
         TEST(test_body),
+        TEST(test_other_words_for_the_parameters),
         TEST(test_cte),
         TEST(test_names),
     };
