@@ -40,6 +40,7 @@ page      := $(addprefix $(BUILD)/docs/,index.html docs.css docs.js icon.svg swa
 objects   := $(sources:%.c=$(BUILD)/%.o)
 units     := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 fixtures  := $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+stages    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/stages/*.c))
 
 all: $(BUILD)/campus
 
@@ -49,7 +50,7 @@ $(BUILD)/campus: $(BUILD)/services/main.o $(BUILD)/libcampus.a
 $(BUILD)/libcampus.a: $(objects) $(generated)
 	$(quiet)rm -f $@ && ar rcs $@ $^
 
-$(objects) $(BUILD)/services/main.o $(fixtures): $(BUILD)/%.o: %.c | $(structs:%=$(BUILD)/%.pb-c.h) $(BUILD)/llhttp/llhttp.h
+$(objects) $(BUILD)/services/main.o $(fixtures) $(stages): $(BUILD)/%.o: %.c | $(structs:%=$(BUILD)/%.pb-c.h) $(BUILD)/llhttp/llhttp.h
 	@mkdir -p $(@D)
 	$(quiet)$(CC) $(CFLAGS) $(warnings) -c -o $@ $<
 
@@ -115,6 +116,12 @@ $(BUILD)/tests/unit/libfixtures.a: $(fixtures)
 $(units): $(BUILD)/%: %.c $(BUILD)/tests/unit/libfixtures.a $(BUILD)/libcampus.a
 	$(quiet)$(CC) $(CFLAGS) $(warnings) $(LDFLAGS) -o $@ $< $(@D)/libfixtures.a $(BUILD)/libcampus.a -lcmocka -levent_pthreads $(LDLIBS)
 
+# The road from HTTP to PostgreSQL in pieces: what one stage hands to the next is kept from going further.
+cuts := http_arena http_set_context http_context http_respond dispatch_send database_submit
+
+$(BUILD)/tests/bench/bench-stages: $(stages) $(BUILD)/tests/unit/libfixtures.a $(BUILD)/libcampus.a
+	$(quiet)$(CC) $(CFLAGS) $(LDFLAGS) $(cuts:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(LDLIBS)
+
 # A service of the tests: the same embedded files by name, but its own queries instead of the program's.
 $(BUILD)/tests/faults/tally.S: $(BUILD)/schema.binpb tests/faults/tally.sql deploy/embed
 	@mkdir -p $(@D)
@@ -154,16 +161,16 @@ $(newer)/services/membership/people.o: $(newer)/services/membership/people.c | $
 $(newer)/campus: $(renewed) $(BUILD)/libcampus.a
 	$(quiet)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
--include $(objects:.o=.d) $(units:=.d) $(fixtures:.o=.d) $(BUILD)/tests/faults/tally.d $(BUILD)/services/main.d $(renewed:.o=.d)
+-include $(objects:.o=.d) $(units:=.d) $(fixtures:.o=.d) $(stages:.o=.d) $(BUILD)/tests/faults/tally.d $(BUILD)/services/main.d $(renewed:.o=.d)
 
 # -- what people type ------------------------------------------------------------------------------------------------
 
-.PHONY: all units run image test compose-test sanitize sanitize-thread coverage valgrind lint format fuzz bench clean help
+.PHONY: all units run image test compose-test sanitize sanitize-thread coverage valgrind lint format fuzz bench bench-stages clean help
 jobs := $(shell nproc 2>/dev/null || echo 2)
 # The same Makefile again, once the packages are there that it asks pkg-config about.
 again = +@$(MAKE) $(if $(V),,-s) --no-print-directory -j$(jobs)
 
-units: $(units) $(BUILD)/tests/faults/tally $(BUILD)/tests/rolling/campus
+units: $(units) $(BUILD)/tests/faults/tally $(BUILD)/tests/rolling/campus $(BUILD)/tests/bench/bench-stages
 
 run: ## serve a campus at http://127.0.0.1:8080 with its data in VAR; Ctrl-C stops it
 	@deploy/deps build run
@@ -236,6 +243,12 @@ bench: ## measure: what DESIGN says that it holds, beside pgbench and Fastify
 	@deploy/deps build run bench
 	$(again) all
 	@BUILD='$(BUILD)' exec tests/bench/run
+
+bench-stages: ## what each stage of a request costs: time, instructions, allocations
+	@deploy/deps build run test
+	$(again) $(BUILD)/tests/bench/bench-stages
+	@$(BUILD)/tests/bench/bench-stages $(BUILD)/bench-stages.json
+	@echo; echo 'All figures: $(BUILD)/bench-stages.json'
 
 clean: ## remove everything that was built; data in VAR stays
 	rm -rf build

@@ -1,0 +1,320 @@
+/* road.c -- a PostgreSQL with some people, a worker's plans on it, a gateway, and the bus between them. */
+#include "tests/bench/stages/road.h"
+
+#include "tests/bench/stages/operation.h"
+#include "tests/unit/cluster.h"
+
+#include "common/clock.h"
+#include "common/embed.h"
+#include "common/log.h"
+#include "common/migrate.h"
+#include "common/wire.h"
+#include "services/gateway/forwarded.h"
+#include "services/membership/membership.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum { LARGEST_MESSAGE = 16 << 20, CREDITS = 256, PATIENCE_US = 20 * 1000000, LIMITED_KEYS = 65536 };
+
+void road_fail(const char *what, const char *why)
+{
+    fprintf(stderr, "stages: %s: %s\n", what, why ? why : "failed");
+    exit(1);
+}
+
+/* ---- the worker's plans ---- */
+
+static const char people[] =
+    "SET search_path = membership, campus, public;"
+    "INSERT INTO organisation (path, kind, title) VALUES ('university', 'university', '大学');"
+    "INSERT INTO organisation (path, kind, title) VALUES ('university.cs', 'college', '计算机学院');"
+    "INSERT INTO person (id, student_number, name, latin_name, home, grade, class_name, email, phone)"
+    " SELECT ('01900000-0000-7000-8100-' || lpad(n::text, 12, '0'))::uuid, 'B' || lpad(n::text, 8, '0'), '王建国',"
+    "        'Wang Jianguo', 'university.cs', 2018 + n % 8, '计科' || n, 'student' || n || '@example.edu', '1390000' "
+    "|| n"
+    "   FROM generate_series(1, 40) n";
+
+static void fill_database(struct road *road)
+{
+    static const char *const services[] = { "membership", NULL };
+    const char *error = NULL;
+    FILE *nowhere = fopen("/dev/null", "w");
+    road->cluster = cluster_start();
+    cluster_run(road->cluster, "CREATE ROLE campus_owner LOGIN; CREATE ROLE campus_membership LOGIN;"
+                               "ALTER DATABASE postgres OWNER TO campus_owner");
+    if (!nowhere || !migrate(road->arena, cluster_conninfo(road->cluster), services, nowhere, &error))
+        road_fail("migrate", error);
+    fclose(nowhere);
+    cluster_run(road->cluster, people);
+}
+
+static void describe(struct road *road, size_t from)
+{
+    struct plans *plans = &road->plans;
+    const char *error = NULL;
+    bool unreachable;
+    if (!database_describe(road->arena, &road->options, plans->prepared + from, plans->prepared_count - from, &error,
+                           &unreachable))
+        road_fail("describe", error);
+}
+
+/* As a start makes them; see common/service.c. */
+static void bind_plans(struct road *road)
+{
+    road->options = (struct database_options){ .conninfo = cluster_conninfo(road->cluster),
+                                               .role = "campus_membership",
+                                               .schema = "membership",
+                                               .statement_ms = 5000,
+                                               .lock_ms = 1000 };
+    if (!plans_gather(&road->plans, road->arena, &membership_service, road->schema,
+                      embed_get("services/membership/queries.sql")))
+        road_fail("plans", road->plans.error);
+    describe(road, 0);
+    size_t gathered = road->plans.prepared_count;
+    if (!plans_bind(&road->plans))
+        road_fail("plans", road->plans.error);
+    describe(road, gathered);
+}
+
+static void connect_database(struct road *road)
+{
+    road->connection = PQconnectdb(
+        arena_printf(road->arena, "%s user=campus_membership options='-c search_path=membership,campus,public'",
+                     cluster_conninfo(road->cluster)));
+    if (PQstatus(road->connection) != CONNECTION_OK)
+        road_fail("database", PQerrorMessage(road->connection));
+}
+
+/* ---- the bus ---- */
+
+static struct slice make_principal(struct road *road)
+{
+    const struct message *reply = schema_rpc(road->schema, "ResolveKey")->reply;
+    struct buffer wire = buffer_in(road->arena);
+    wire_put_text(&wire, message_find(reply, slice_text("id"))->number, "01900000-0000-7000-8000-00000000000a");
+    wire_put_text(&wire, message_find(reply, slice_text("permissions"))->number, "*");
+    wire_put_text(&wire, message_find(reply, slice_text("organisation"))->number, "");
+    return buffer_slice(&wire);
+}
+
+/* Of each link's worker: knows every key, and the one reply. */
+static void reply_at_once(const struct road *road, struct bus *bus, struct bus_origin origin, const BusRequest *header)
+{
+    BusReply reply = CAMPUS__BUS__REPLY__INIT;
+    reply.status = CAMPUS__STATUS__OK;
+    bus_reply(bus, origin, &reply, strcmp(header->method, "ResolveKey") == 0 ? road->principal : road->now->reply);
+}
+
+static void on_inproc_request(struct bus_origin origin, const BusRequest *header, struct slice body, void *context)
+{
+    const struct road *road = context;
+    (void)body;
+    reply_at_once(road, road->inproc.bus, origin, header);
+}
+
+static void on_ipc_request(struct bus_origin origin, const BusRequest *header, struct slice body, void *context)
+{
+    const struct road *road = context;
+    (void)body;
+    reply_at_once(road, road->ipc.bus, origin, header);
+}
+
+static void link_open(struct road *road, struct link *link, const char *endpoint, struct bus_handler handler)
+{
+    const char *const *endpoints =
+        memcpy(arena_alloc(road->arena, 2 * sizeof endpoint), (const char *[]){ endpoint, NULL }, 2 * sizeof endpoint);
+    const char *error = NULL;
+    struct dispatch_options dispatch = { .endpoints = endpoints,
+                                         .schema = road->schema,
+                                         .queue_limit = 100,
+                                         .queue_ms = 10000,
+                                         .ping_ms = 250,
+                                         .max_message = LARGEST_MESSAGE };
+    struct bus_options bus = { .service = "membership",
+                               .endpoints = endpoints,
+                               .credits = CREDITS,
+                               .max_message = LARGEST_MESSAGE,
+                               .schema = road->schema };
+    link->dispatcher = dispatch_open(road->arena, road->base, road->zmq, &dispatch, &error);
+    if (!link->dispatcher || !(link->bus = bus_open(road->arena, road->base, road->zmq, &bus, &handler, &error)))
+        road_fail(endpoint, error);
+}
+
+static void on_there(const struct peer *from, struct slice envelope, struct slice body, void *context)
+{
+    struct wire_pair *pair = context;
+    (void)envelope, (void)body;
+    if (bus_socket_send(pair->router, from, pair->envelope, pair->body) != BUS_SENT)
+        road_fail("sockets", "no way back");
+}
+
+static void on_back(const struct peer *from, struct slice envelope, struct slice body, void *context)
+{
+    struct wire_pair *pair = context;
+    (void)from, (void)envelope, (void)body;
+    pair->back = true;
+}
+
+static void pair_open(struct road *road)
+{
+    struct bus_socket_options options = { .endpoint = "inproc://pair",
+                                          .max_message = LARGEST_MESSAGE,
+                                          .context = &road->pair };
+    options.kind = BUS_ROUTER;
+    options.on_message = on_there;
+    road->pair.router = bus_socket_open(road->base, road->zmq, &options);
+    options.kind = BUS_DEALER;
+    options.on_message = on_back;
+    road->pair.dealer = bus_socket_open(road->base, road->zmq, &options);
+    if (!road->pair.router || !road->pair.dealer)
+        road_fail("sockets", strerrordesc_np(errno));
+}
+
+void road_await_workers(struct road *road)
+{
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    while (!dispatch_ready(road->inproc.dispatcher) || !dispatch_ready(road->ipc.dispatcher)) {
+        if (clock_monotonic_us() >= until_us)
+            road_fail("bus", "no worker");
+        event_base_loop(road->base, EVLOOP_ONCE);
+    }
+}
+
+static void open_bus(struct road *road)
+{
+    strcpy(road->folder, "/tmp/campus-stages-XXXXXX");
+    road->zmq = zmq_ctx_new();
+    if (!mkdtemp(road->folder))
+        road_fail(road->folder, strerrordesc_np(errno));
+    road->principal = make_principal(road);
+    link_open(road, &road->inproc, "inproc://road",
+              (struct bus_handler){ .on_request = on_inproc_request, .context = road });
+    link_open(road, &road->ipc, arena_printf(road->arena, "ipc://%s/bus", road->folder),
+              (struct bus_handler){ .on_request = on_ipc_request, .context = road });
+    pair_open(road);
+}
+
+/* ---- the gateway ---- */
+
+static void on_request(struct http_exchange *exchange, const struct http_request *request, void *context)
+{
+    const struct road *road = context;
+    (void)request;
+    http_respond(exchange, &road->now->response);
+}
+
+static size_t body_limit(const struct http_request *head, void *context)
+{
+    struct road *road = context;
+    return exchange_body_limit(head, &road->context);
+}
+
+static void on_abort(struct http_exchange *exchange, void *context)
+{
+    (void)exchange, (void)context;
+}
+
+/* Limits that are counted and never reached. */
+static struct limits *open_limits(void)
+{
+    return limits_new(LIMITS_HIGHEST_RATE, LIMITS_LARGEST_BURST, LIMITED_KEYS);
+}
+
+/* As services/gateway/gateway.c does it. */
+static void open_gateway(struct road *road)
+{
+    static const char *const no_origins[] = { NULL };
+    const char *error = NULL;
+    struct exchange_context *context = &road->context;
+    *context = (struct exchange_context){
+        .schema = road->schema,
+        .routes = routes_new(road->arena, road->schema, &error),
+        .dispatcher = road->inproc.dispatcher,
+        .address_limits = open_limits(),
+        .principal_limits = open_limits(),
+        .trusted = forwarded_trust_new(road->arena, "", &error),
+        .cors_origins = no_origins,
+        .request_ms = 10000,
+        .counts = arena_zalloc(road->arena, (road->schema->rpc_count + 1) * sizeof *context->counts),
+    };
+    if (!context->routes || !context->trusted ||
+        !(context->principals = principals_new(road->inproc.dispatcher, road->schema, &error)))
+        road_fail("gateway", error);
+}
+
+static void open_connection(struct road *road)
+{
+    const char *error = NULL;
+    road->handler = (struct http_handler){
+        .body_limit = body_limit, .on_request = on_request, .on_abort = on_abort, .context = road
+    };
+    struct http_options options = { .listen = "127.0.0.1:0",
+                                    .max_connections = 10,
+                                    .max_connections_address = 10,
+                                    .trusted = road->context.trusted,
+                                    .header_ms = 10000,
+                                    .body_ms = 10000,
+                                    .idle_ms = 3600000,
+                                    .write_ms = 10000,
+                                    .handler = &road->handler };
+    road->http = http_open(road->base, &options, &error);
+    if (!road->http)
+        road_fail("http", error);
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons(http_port(road->http)),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    road->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(road->client, (const struct sockaddr *)&to, sizeof to) != 0 ||
+        setsockopt(road->client, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)) != 0)
+        road_fail("client", strerrordesc_np(errno));
+}
+
+/* ---- all of it ---- */
+
+void road_open(struct road *road)
+{
+    const char *error = NULL;
+    log_set_level(LOG_ERROR);
+    road->arena = arena_new();
+    road->schema = schema_load(road->arena, embed_get("schema.binpb"), &error);
+    if (!road->schema)
+        road_fail("contract", error);
+    fill_database(road);
+    bind_plans(road);
+    connect_database(road);
+    road->base = event_base_new();
+    open_bus(road);
+    open_gateway(road);
+    open_connection(road);
+    road_await_workers(road);
+}
+
+void road_close(struct road *road)
+{
+    close(road->client);
+    http_close(road->http);
+    principals_free(road->context.principals);
+    limits_free(road->context.address_limits);
+    limits_free(road->context.principal_limits);
+    bus_socket_close(road->pair.dealer, 0);
+    bus_socket_close(road->pair.router, 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct link *link = i ? &road->ipc : &road->inproc;
+        bus_close(link->bus);
+        dispatch_close(link->dispatcher);
+    }
+    zmq_ctx_term(road->zmq);
+    event_base_free(road->base);
+    rmdir(road->folder);
+    PQfinish(road->connection);
+    cluster_stop(road->cluster);
+    arena_free(road->arena);
+}

@@ -1,0 +1,201 @@
+/* stages.c -- stages [--once] [FILE]: what each stage of a request costs, as tables; and as JSON in the file.
+ *
+ * What is told is what a request costs this process, not how long it waits. With --once every stage of every operation runs
+ * once and nothing is measured: that they still work. */
+#include "tests/bench/stages/stages.h"
+
+#include "tests/bench/stages/measure.h"
+#include "tests/bench/stages/road.h"
+
+#include <stdio.h>
+
+enum { MOST_STAGES = 32 };
+
+static bool any(const struct operation *operation)
+{
+    (void)operation;
+    return true;
+}
+
+static bool sends_json(const struct operation *operation)
+{
+    return operation->body && *operation->body == '{';
+}
+
+/* What a stage is in the sum: one of those that make it up, a part of the one above it, or another way to do that one. */
+enum kind { WHOLE, PART, INSTEAD };
+
+/* In the order of the road. */
+static const struct stage {
+    const char *name;
+    enum kind kind;
+    bool (*suits)(const struct operation *operation);
+    stage_run *settle; /* before each repetition, or NULL */
+    stage_run *run;
+} stages[] = {
+    { "connection: read, parse, write", WHOLE, any, NULL, stage_connection },
+    { "parse", PART, any, NULL, stage_parse },
+    { "response head", PART, any, NULL, stage_head },
+    { "exchange, to the bus", WHOLE, any, settle_key, stage_exchange_in },
+    { "route", PART, any, NULL, stage_route },
+    { "limits: address, key", PART, any, NULL, stage_limits },
+    { "key look-up", PART, any, settle_key, stage_key },
+    { "request to message", PART, any, NULL, stage_request },
+    { "JSON to wire", PART, sends_json, NULL, stage_json_in },
+    { "rules", PART, any, NULL, stage_rules },
+    { "dispatch and bus, inproc", WHOLE, any, settle_bus, stage_bus_inproc },
+    { "pack the request", PART, any, NULL, stage_pack_request },
+    { "sockets, there and back", PART, any, NULL, stage_sockets },
+    { "read the request", PART, any, NULL, stage_read_request },
+    { "pack the reply", PART, any, NULL, stage_pack_reply },
+    { "read the reply", PART, any, NULL, stage_read_reply },
+    { "dispatch and bus, ipc", INSTEAD, any, settle_bus, stage_bus_ipc },
+    { "request to call", WHOLE, any, NULL, stage_call },
+    { "bind: call to batch", WHOLE, any, NULL, stage_bind },
+    { "rows to message", WHOLE, any, NULL, stage_rows },
+    { "exchange, from the bus", WHOLE, any, NULL, stage_exchange_out },
+    { "message to JSON", PART, any, NULL, stage_json_out },
+};
+
+enum { STAGES = sizeof stages / sizeof *stages };
+
+/* ---- one stage ---- */
+
+/* A stage of an operation, as measure.h wants it. The operation is a copy: what a stage leaves in it stays its own. */
+struct trial {
+    const struct stage *stage;
+    struct operation operation;
+};
+
+static void run_trial(void *context)
+{
+    struct trial *trial = context;
+    trial->stage->run(&trial->operation);
+}
+
+static void settle_trial(void *context)
+{
+    struct trial *trial = context;
+    trial->stage->settle(&trial->operation);
+}
+
+static struct cost try_stage(const struct stage *stage, const struct operation *operation, bool once)
+{
+    struct trial trial = { .stage = stage, .operation = *operation };
+    struct measured measured = { stage->settle ? settle_trial : NULL, run_trial, &trial };
+    struct cost cost = { 0 };
+    trial.operation.scratch = arena_new();
+    if (once && stage->settle)
+        settle_trial(&trial);
+    if (once)
+        run_trial(&trial);
+    else
+        cost = measure(&measured);
+    arena_free(trial.operation.scratch);
+    return cost;
+}
+
+/* ---- what is told ---- */
+
+static double sum_ns(const struct operation *operation, const struct cost *costs)
+{
+    double sum = 0;
+    for (size_t i = 0; i < STAGES; i++)
+        sum += stages[i].kind == WHOLE && stages[i].suits(operation) ? costs[i].ns : 0;
+    return sum;
+}
+
+static const char *number(char *text, size_t size, const char *format, double value)
+{
+    if (value < 0)
+        snprintf(text, size, "-");
+    else
+        snprintf(text, size, format, value);
+    return text;
+}
+
+static void print_cost(const char *indent, const char *name, const struct cost *cost, double share)
+{
+    char instructions[24], allocations[24];
+    printf("  %s%-*s %9.0f  (%.0f .. %.0f)%*s", indent, 34 - (int)strlen(indent), name, cost->ns, cost->least_ns,
+           cost->most_ns, 22 - snprintf(NULL, 0, "(%.0f .. %.0f)", cost->least_ns, cost->most_ns), "");
+    printf("%13s %12s %7.1f %%\n", number(instructions, sizeof instructions, "%.0f", cost->instructions),
+           number(allocations, sizeof allocations, "%.2f", cost->allocations), share * 100);
+}
+
+static void print_table(const struct operation *operation, const struct cost *costs)
+{
+    static const char *const indents[] = { [WHOLE] = "", [PART] = "  ", [INSTEAD] = "or " };
+    double sum = sum_ns(operation, costs);
+    printf("\n%s\n  %-34s %9s  %-22s%13s %12s %9s\n", operation->name, "", "ns", "(least .. most)", "instructions",
+           "allocations", "share");
+    for (size_t i = 0; i < STAGES; i++)
+        if (stages[i].suits(operation))
+            print_cost(indents[stages[i].kind], stages[i].name, &costs[i], costs[i].ns / sum);
+    printf("  %-34s %9.0f\n", "sum", sum);
+}
+
+static void write_number(FILE *out, const char *name, double value)
+{
+    char text[32];
+    fprintf(out, ", \"%s\": %s", name, value < 0 ? "null" : number(text, sizeof text, "%.2f", value));
+}
+
+static void write_json(FILE *out, const struct operation *operation, const struct cost *costs)
+{
+    static const char *const kinds[] = { [WHOLE] = "whole", [PART] = "part", [INSTEAD] = "instead" };
+    double sum = sum_ns(operation, costs);
+    const char *comma = "";
+    fprintf(out, "%s\n  {\"name\": \"%s\", \"sum_ns\": %.2f, \"stages\": [", operation == operations ? "" : ",",
+            operation->name, sum);
+    for (size_t i = 0; i < STAGES; i++) {
+        if (!stages[i].suits(operation))
+            continue;
+        fprintf(out, "%s\n    {\"name\": \"%s\", \"kind\": \"%s\"", comma, stages[i].name, kinds[stages[i].kind]);
+        write_number(out, "ns", costs[i].ns);
+        write_number(out, "least_ns", costs[i].least_ns);
+        write_number(out, "most_ns", costs[i].most_ns);
+        write_number(out, "instructions", costs[i].instructions);
+        write_number(out, "allocations", costs[i].allocations);
+        fprintf(out, ", \"share\": %.4f}", sum > 0 ? costs[i].ns / sum : 0);
+        comma = ",";
+    }
+    fputs("]}", out);
+}
+
+static void try_operation(struct operation *operation, struct road *road, bool once, FILE *json)
+{
+    struct cost costs[STAGES] = { 0 };
+    operation_walk(operation, road);
+    for (size_t i = 0; i < STAGES; i++)
+        if (stages[i].suits(operation))
+            costs[i] = try_stage(&stages[i], operation, once);
+    if (once)
+        printf("%s: every stage once\n", operation->name);
+    else
+        print_table(operation, costs);
+    if (json)
+        write_json(json, operation, costs);
+    operation_done(operation);
+}
+
+int main(int count, char *arguments[])
+{
+    static struct road road;
+    bool once = count > 1 && strcmp(arguments[1], "--once") == 0;
+    const char *path = count > 1 + once ? arguments[1 + once] : NULL;
+    FILE *json = path ? fopen(path, "w") : NULL;
+    if (path && !json)
+        road_fail(path, "cannot be written");
+    measure_open();
+    road_open(&road);
+    if (json)
+        fputs("{\"operations\": [", json);
+    for (struct operation *operation = operations; operation->name; operation++)
+        try_operation(operation, &road, once, json);
+    if (json && (fputs("\n]}\n", json) < 0 || fclose(json) != 0))
+        road_fail(path, "cannot be written");
+    road_close(&road);
+    measure_close();
+    return 0;
+}
