@@ -17,6 +17,7 @@ struct dispatch_ticket *__real_dispatch_send(struct dispatcher *dispatcher, cons
 struct dispatch_ticket *__wrap_dispatch_send(struct dispatcher *dispatcher, const struct rpc *rpc,
                                              const BusRequest *header, struct slice body, dispatch_on_reply on_reply,
                                              void *context);
+void __real_database_submit(struct database *database, struct batch *batch);
 void __wrap_database_submit(struct database *database, struct batch *batch);
 
 struct arena *__wrap_http_arena(struct http_exchange *exchange)
@@ -59,6 +60,8 @@ struct dispatch_ticket *__wrap_dispatch_send(struct dispatcher *dispatcher, cons
 
 void __wrap_database_submit(struct database *database, struct batch *batch)
 {
-    (void)database;
-    cuts.batch = batch;
+    if (cuts.database_closed)
+        cuts.batch = batch;
+    else
+        __real_database_submit(database, batch);
 }

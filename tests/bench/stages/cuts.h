@@ -22,7 +22,8 @@ struct cuts {
     const struct rpc *rpc;
     BusRequest header; /* what it points to is the arena's */
     struct slice body;
-    /* Always closed: the batches, as they would go to PostgreSQL. */
+    /* Closed, no batch goes to PostgreSQL. */
+    bool database_closed;
     struct batch *batch;
 };
 

@@ -16,13 +16,12 @@
 
 /* ---- the connection ---- */
 
-/* A keep-alive connection over TCP on this host, whose handler answers at once. The client's two system calls are in it. */
-void stage_connection(struct operation *operation)
+/* The client's side: two system calls. */
+static void ask(const struct operation *operation)
 {
     struct road *road = operation->road;
     char answer[64 << 10];
     size_t got = 0;
-    road->now = operation;
     if (write(road->client, operation->bytes.data, operation->bytes.size) != (ssize_t)operation->bytes.size)
         road_fail("the client's request", strerrordesc_np(errno));
     while (got < operation->answer.size) {
@@ -32,6 +31,20 @@ void stage_connection(struct operation *operation)
             road_fail("the server's answer", more ? strerrordesc_np(errno) : "closed");
         got += more > 0 ? (size_t)more : 0;
     }
+}
+
+/* A keep-alive connection over TCP on this host, whose handler answers at once. */
+void stage_connection(struct operation *operation)
+{
+    operation->road->now = operation;
+    ask(operation);
+}
+
+/* No cut anywhere, and the worker's replies are what PostgreSQL says. */
+void stage_all(struct operation *operation)
+{
+    operation->road->now = NULL;
+    ask(operation);
 }
 
 void stage_parse(struct operation *operation)

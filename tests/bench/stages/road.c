@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "common/embed.h"
+#include "common/execute.h"
 #include "common/log.h"
 #include "common/migrate.h"
 #include "common/wire.h"
@@ -72,6 +73,9 @@ static void bind_plans(struct road *road)
     road->options = (struct database_options){ .conninfo = cluster_conninfo(road->cluster),
                                                .role = "campus_membership",
                                                .schema = "membership",
+                                               .lanes = { [LANE_POINT] = { 1, 16 }, [LANE_HEAVY] = { 1, 1 } },
+                                               .queue_limit = 100,
+                                               .unavailable_ms = 5000,
                                                .statement_ms = 5000,
                                                .lock_ms = 1000 };
     if (!plans_gather(&road->plans, road->arena, &membership_service, road->schema,
@@ -93,6 +97,18 @@ static void connect_database(struct road *road)
         road_fail("database", PQerrorMessage(road->connection));
 }
 
+static void open_database(struct road *road)
+{
+    int64_t until_us = clock_monotonic_us() + PATIENCE_US;
+    road->call_arena = arena_new();
+    road->database = database_open(road->base, &road->options, road->plans.prepared, road->plans.prepared_count);
+    while (!database_ready(road->database)) {
+        if (clock_monotonic_us() >= until_us)
+            road_fail("database", "is not ready");
+        event_base_loop(road->base, EVLOOP_ONCE);
+    }
+}
+
 /* ---- the bus ---- */
 
 static struct slice make_principal(struct road *road)
@@ -105,26 +121,59 @@ static struct slice make_principal(struct road *road)
     return buffer_slice(&wire);
 }
 
-/* Of each link's worker: knows every key, and the one reply. */
-static void reply_at_once(const struct road *road, struct bus *bus, struct bus_origin origin, const BusRequest *header)
+static void on_end(struct call *call)
 {
     BusReply reply = CAMPUS__BUS__REPLY__INIT;
+    const struct road *road = (const struct road *)(const void *)call->runtime;
+    if (call->problem.status != STATUS_OK)
+        road_fail(call->plan->rpc->name, call->problem.code);
     reply.status = CAMPUS__STATUS__OK;
-    bus_reply(bus, origin, &reply, strcmp(header->method, "ResolveKey") == 0 ? road->principal : road->now->reply);
+    bus_reply(road->inproc.bus, call->origin, &reply, buffer_slice(&call->reply));
 }
 
-static void on_inproc_request(struct bus_origin origin, const BusRequest *header, struct slice body, void *context)
+/* As services do it, one call at a time. */
+static void begin_call(struct road *road, struct bus_origin origin, const BusRequest *header, struct slice body)
 {
-    const struct road *road = context;
-    (void)body;
-    reply_at_once(road, road->inproc.bus, origin, header);
+    arena_reset(road->call_arena);
+    struct call *call = arena_zalloc(road->call_arena, sizeof *call);
+    *call = (struct call){
+        .arena = road->call_arena,
+        .runtime = (struct runtime *)(void *)road,
+        .plan = plans_find(&road->plans, header->method),
+        .origin = origin,
+        .begun_us = clock_monotonic_us(),
+        .secret = road->secret,
+        .on_end = on_end,
+    };
+    call->deadline_us = call->begun_us + (int64_t)header->left_ms * 1000;
+    if (!call->plan || !call_read(call, header, body))
+        road_fail(header->method, "is no call");
+    execute(call, road->database, &road->plans, on_end);
 }
 
-static void on_ipc_request(struct bus_origin origin, const BusRequest *header, struct slice body, void *context)
+/* Knows every key. */
+static void on_call(struct road *road, struct bus *bus, struct bus_origin origin, const BusRequest *header,
+                    struct slice body)
 {
-    const struct road *road = context;
-    (void)body;
-    reply_at_once(road, road->ipc.bus, origin, header);
+    BusReply reply = CAMPUS__BUS__REPLY__INIT;
+    bool key = strcmp(header->method, "ResolveKey") == 0;
+    reply.status = CAMPUS__STATUS__OK;
+    if (key || road->now)
+        bus_reply(bus, origin, &reply, key ? road->principal : road->now->reply);
+    else
+        begin_call(road, origin, header, body);
+}
+
+static void on_inproc_call(struct bus_origin origin, const BusRequest *header, struct slice body, void *context)
+{
+    struct road *road = context;
+    on_call(road, road->inproc.bus, origin, header, body);
+}
+
+static void on_ipc_call(struct bus_origin origin, const BusRequest *header, struct slice body, void *context)
+{
+    struct road *road = context;
+    on_call(road, road->ipc.bus, origin, header, body);
 }
 
 static void link_open(struct road *road, struct link *link, const char *endpoint, struct bus_handler handler)
@@ -183,7 +232,7 @@ void road_await_workers(struct road *road)
     int64_t until_us = clock_monotonic_us() + PATIENCE_US;
     while (!dispatch_ready(road->inproc.dispatcher) || !dispatch_ready(road->ipc.dispatcher)) {
         if (clock_monotonic_us() >= until_us)
-            road_fail("bus", "no worker");
+            road_fail("bus", "no worker is ready");
         event_base_loop(road->base, EVLOOP_ONCE);
     }
 }
@@ -196,9 +245,9 @@ static void open_bus(struct road *road)
         road_fail(road->folder, strerrordesc_np(errno));
     road->principal = make_principal(road);
     link_open(road, &road->inproc, "inproc://road",
-              (struct bus_handler){ .on_request = on_inproc_request, .context = road });
+              (struct bus_handler){ .on_request = on_inproc_call, .context = road });
     link_open(road, &road->ipc, arena_printf(road->arena, "ipc://%s/bus", road->folder),
-              (struct bus_handler){ .on_request = on_ipc_request, .context = road });
+              (struct bus_handler){ .on_request = on_ipc_call, .context = road });
     pair_open(road);
 }
 
@@ -206,9 +255,11 @@ static void open_bus(struct road *road)
 
 static void on_request(struct http_exchange *exchange, const struct http_request *request, void *context)
 {
-    const struct road *road = context;
-    (void)request;
-    http_respond(exchange, &road->now->response);
+    struct road *road = context;
+    if (road->now)
+        http_respond(exchange, &road->now->response);
+    else
+        exchange_begin(exchange, request, &road->context);
 }
 
 static size_t body_limit(const struct http_request *head, void *context)
@@ -291,6 +342,7 @@ void road_open(struct road *road)
     bind_plans(road);
     connect_database(road);
     road->base = event_base_new();
+    open_database(road);
     open_bus(road);
     open_gateway(road);
     open_connection(road);
@@ -312,6 +364,8 @@ void road_close(struct road *road)
         dispatch_close(link->dispatcher);
     }
     zmq_ctx_term(road->zmq);
+    database_close(road->database);
+    arena_free(road->call_arena);
     event_base_free(road->base);
     rmdir(road->folder);
     PQfinish(road->connection);

@@ -35,6 +35,8 @@ struct road {
     struct database_options options;
     struct plans plans;
     PGconn *connection; /* as the worker's role: what gives the rows */
+    struct database *database;
+    struct arena *call_arena;
     uint8_t secret[PAGE_SECRET];
     /* between them */
     struct event_base *base;
@@ -48,7 +50,7 @@ struct road {
     struct http_handler handler;
     struct http_server *http;
     int client; /* a socket, connected to it */
-    const struct operation *now; /* whose reply the worker gives, and whose answer the server */
+    const struct operation *now; /* whose reply the worker gives, and whose answer the server; NULL: what comes of it */
 };
 
 /* Ends the program with a word where something cannot be set up. */

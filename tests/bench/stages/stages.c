@@ -22,6 +22,12 @@ static bool sends_json(const struct operation *operation)
     return operation->body && *operation->body == '{';
 }
 
+/* What can be run again and again. */
+static bool reads(const struct operation *operation)
+{
+    return operation->rpc->kind == RPC_READ;
+}
+
 /* What a stage is in the sum: one of those that make it up, a part of the one above it, or another way to do that one. */
 enum kind { WHOLE, PART, INSTEAD };
 
@@ -52,9 +58,11 @@ static const struct stage {
     { "dispatch and bus, ipc", INSTEAD, any, settle_bus, stage_bus_ipc },
     { "request to call", WHOLE, any, NULL, stage_call },
     { "bind: call to batch", WHOLE, any, NULL, stage_bind },
+    { "database client: batch to rows", WHOLE, reads, NULL, stage_database },
     { "rows to message", WHOLE, any, NULL, stage_rows },
     { "exchange, from the bus", WHOLE, any, NULL, stage_exchange_out },
     { "message to JSON", PART, any, NULL, stage_json_out },
+    { "all of it at once", INSTEAD, reads, settle_bus, stage_all },
 };
 
 enum { STAGES = sizeof stages / sizeof *stages };

@@ -6,6 +6,9 @@
 #include "common/clock.h"
 #include "common/execute.h"
 
+#include <assert.h>
+#include <event2/event.h>
+
 static void on_end(struct call *call)
 {
     (void)call;
@@ -33,10 +36,39 @@ void stage_bind(struct operation *operation)
     arena_reset(operation->scratch);
     operation->call = operation->read;
     operation->call.arena = operation->scratch;
-    cuts.batch = NULL;
+    cuts = (struct cuts){ .database_closed = true };
     execute(&operation->call, NULL, &operation->road->plans, on_end);
+    cuts.database_closed = false;
     if (!cuts.batch)
         road_fail(operation->name, operation->call.problem.code);
+}
+
+static void on_done(struct batch *batch, enum batch_outcome outcome, void *context)
+{
+    bool *done = context;
+    if (outcome != BATCH_DONE)
+        road_fail(batch->steps[0].statement->name, "was not done");
+    *done = true;
+}
+
+/* The client's side of it: what PostgreSQL itself does is another process's. */
+void stage_database(struct operation *operation)
+{
+    const struct batch *batch = operation->call.batch;
+    struct step steps[4] = { 0 };
+    bool done = false;
+    struct batch again = { .lane = batch->lane,
+                           .steps = steps,
+                           .step_count = batch->step_count,
+                           .deadline_us = INT64_MAX,
+                           .on_done = on_done,
+                           .context = &done };
+    assert(batch->step_count <= sizeof steps / sizeof *steps);
+    for (size_t i = 0; i < batch->step_count; i++)
+        steps[i] = (struct step){ .statement = batch->steps[i].statement, .values = batch->steps[i].values };
+    database_submit(operation->road->database, &again);
+    while (!done)
+        event_base_loop(operation->road->base, EVLOOP_ONCE);
 }
 
 void stage_rows(struct operation *operation)
