@@ -10,18 +10,19 @@ enum { BOOT = 0x12345678, ID = 4711 };
 
 static void on_reply(const BusReply *reply, struct slice body, void *context)
 {
-    bool *answered = context;
+    size_t *answered = context;
     (void)body;
-    *answered = reply->status == CAMPUS__STATUS__OK;
+    *answered += reply->status == CAMPUS__STATUS__OK;
 }
 
 static void ask(struct operation *operation, struct dispatcher *dispatcher)
 {
     struct road *road = operation->road;
-    bool answered = false;
+    size_t answered = 0;
     road->now = operation;
-    dispatch_send(dispatcher, operation->rpc, &operation->header, operation->message, on_reply, &answered);
-    while (!answered)
+    for (size_t i = 0; i < operation->crowd; i++)
+        dispatch_send(dispatcher, operation->rpc, &operation->header, operation->message, on_reply, &answered);
+    while (answered < operation->crowd)
         event_base_loop(road->base, EVLOOP_ONCE);
 }
 
@@ -80,16 +81,17 @@ void stage_read_reply(struct operation *operation)
     read_back(operation, operation->reply_envelope);
 }
 
-/* Two ZeroMQ sockets over inproc, from one loop: a message with the request, one with the reply. */
+/* Two ZeroMQ sockets over inproc, from one loop: a message with the request there, one with the reply back. */
 void stage_sockets(struct operation *operation)
 {
     struct road *road = operation->road;
     struct wire_pair *pair = &road->pair;
-    pair->back = false;
+    pair->back = 0;
     pair->envelope = operation->reply_envelope;
     pair->body = operation->reply;
-    if (bus_socket_send(pair->dealer, NULL, operation->envelope, operation->message) != BUS_SENT)
-        road_fail(operation->name, "the socket is full");
-    while (!pair->back)
+    for (size_t i = 0; i < operation->crowd; i++)
+        if (bus_socket_send(pair->dealer, NULL, operation->envelope, operation->message) != BUS_SENT)
+            road_fail(operation->name, "the socket is full");
+    while (pair->back < operation->crowd)
         event_base_loop(road->base, EVLOOP_ONCE);
 }

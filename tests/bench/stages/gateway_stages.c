@@ -16,28 +16,57 @@
 
 /* ---- the connection ---- */
 
-/* The client's side: two system calls. */
+/* What has come of the answer to one client; 0 too where nothing has. */
+static size_t receive(int client)
+{
+    char answer[64 << 10];
+    ssize_t got = recv(client, answer, sizeof answer, MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && errno != EAGAIN))
+        road_fail("the server's answer", got ? strerrordesc_np(errno) : "closed");
+    return got > 0 ? (size_t)got : 0;
+}
+
+/* The clients' side: two system calls each. */
 static void ask(const struct operation *operation)
 {
     struct road *road = operation->road;
-    char answer[64 << 10];
-    size_t got = 0;
-    if (write(road->client, operation->bytes.data, operation->bytes.size) != (ssize_t)operation->bytes.size)
-        road_fail("the client's request", strerrordesc_np(errno));
-    while (got < operation->answer.size) {
-        event_base_loop(road->base, EVLOOP_ONCE);
-        ssize_t more = recv(road->client, answer, sizeof answer, MSG_DONTWAIT);
-        if (more == 0 || (more < 0 && errno != EAGAIN))
-            road_fail("the server's answer", more ? strerrordesc_np(errno) : "closed");
-        got += more > 0 ? (size_t)more : 0;
+    size_t crowd = operation->crowd, left[ROAD_CROWD];
+    for (size_t i = 0; i < crowd; i++) {
+        left[i] = operation->answer.size;
+        if (write(road->clients[i], operation->bytes.data, operation->bytes.size) != (ssize_t)operation->bytes.size)
+            road_fail("the client's request", strerrordesc_np(errno));
     }
+    for (size_t i = 0; i < crowd; i++)
+        for (left[i] -= receive(road->clients[i]); left[i]; left[i] -= receive(road->clients[i]))
+            event_base_loop(road->base, EVLOOP_ONCE);
 }
 
-/* A keep-alive connection over TCP on this host, whose handler answers at once. */
+/* Keep-alive connections over TCP on this host, whose handler answers at once. */
 void stage_connection(struct operation *operation)
 {
     operation->road->now = operation;
     ask(operation);
+}
+
+static void send_plain(const int *to_and_from, struct slice bytes)
+{
+    uint8_t got[64 << 10];
+    if (write(to_and_from[0], bytes.data, bytes.size) != (ssize_t)bytes.size)
+        road_fail("a plain connection", strerrordesc_np(errno));
+    for (size_t left = bytes.size; left;) {
+        ssize_t more = read(to_and_from[1], got, sizeof got);
+        if (more <= 0)
+            road_fail("a plain connection", "closed");
+        left -= (size_t)more;
+    }
+}
+
+/* The same bytes over TCP without a server, a loop or a parser: both sides' system calls, two each. */
+void stage_kernel(struct operation *operation)
+{
+    const int *plain = operation->road->plain;
+    send_plain(plain, operation->bytes);
+    send_plain((const int[]){ plain[1], plain[0] }, operation->answer);
 }
 
 /* No cut anywhere, and the worker's replies are what PostgreSQL says. */

@@ -82,10 +82,10 @@ static int by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-struct cost measure(const struct measured *measured)
+struct cost measure(const struct measured *measured, size_t times)
 {
     size_t size = lot_size(measured);
-    double runs = (double)size;
+    double runs = (double)(size * times);
     int64_t ns[LOTS], instructions[LOTS], allocations[LOTS];
     for (size_t i = 0; i < LOTS; i++) {
         struct lot lot = run_lot(measured, size);

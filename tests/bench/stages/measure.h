@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Costs of one run. Below zero: this machine, or this build, cannot tell. */
+/* Costs of one. Below zero: this machine, or this build, cannot tell. */
 struct cost {
     double ns, least_ns, most_ns; /* of processors, by all threads: the median of the repetitions, and their spread */
     double instructions; /* in user space, of all threads */
@@ -21,8 +21,8 @@ struct measured {
 /* Before the first thread: those that are there already are not counted. */
 void measure_open(void);
 void measure_close(void);
-/* Repeats until the figures are worth quoting: some 50 ms. */
-struct cost measure(const struct measured *measured);
+/* Repeats until the figures are worth quoting: some 50 ms. Each run does `times` what is to be told the cost of. */
+struct cost measure(const struct measured *measured, size_t times);
 
 /* Calls of malloc, calloc and realloc so far; -1 where a sanitizer has them. (allocations.c) */
 long allocations_so_far(void);

@@ -94,6 +94,7 @@ static void walk(struct operation *operation, stage_run *stage)
 void operation_walk(struct operation *operation, struct road *road)
 {
     operation->road = road;
+    operation->crowd = 1;
     operation->kept = arena_new();
     operation->bytes = whole_request(operation->kept, operation);
     walk(operation, stage_parse);

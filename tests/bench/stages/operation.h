@@ -15,6 +15,7 @@ struct operation {
     const char *body; /* or NULL */
     /* Filled in by operation_walk(): */
     struct road *road;
+    size_t crowd; /* how many times at once, at most ROAD_CROWD */
     struct arena *kept; /* of what follows */
     struct arena *scratch; /* a stage's memory, warm; its contents end with the stage */
     struct slice bytes; /* the request, whole */

@@ -73,7 +73,7 @@ static void bind_plans(struct road *road)
     road->options = (struct database_options){ .conninfo = cluster_conninfo(road->cluster),
                                                .role = "campus_membership",
                                                .schema = "membership",
-                                               .lanes = { [LANE_POINT] = { 1, 16 }, [LANE_HEAVY] = { 1, 1 } },
+                                               .lanes = { [LANE_POINT] = { 2, 64 }, [LANE_HEAVY] = { 2, 1 } },
                                                .queue_limit = 100,
                                                .unavailable_ms = 5000,
                                                .statement_ms = 5000,
@@ -100,7 +100,8 @@ static void connect_database(struct road *road)
 static void open_database(struct road *road)
 {
     int64_t until_us = clock_monotonic_us() + PATIENCE_US;
-    road->call_arena = arena_new();
+    for (size_t i = 0; i < 2 * ROAD_CROWD; i++)
+        road->call_arenas[i] = arena_new();
     road->database = database_open(road->base, &road->options, road->plans.prepared, road->plans.prepared_count);
     while (!database_ready(road->database)) {
         if (clock_monotonic_us() >= until_us)
@@ -124,20 +125,21 @@ static struct slice make_principal(struct road *road)
 static void on_end(struct call *call)
 {
     BusReply reply = CAMPUS__BUS__REPLY__INIT;
-    const struct road *road = (const struct road *)(const void *)call->runtime;
+    struct road *road = (struct road *)(void *)call->runtime;
     if (call->problem.status != STATUS_OK)
         road_fail(call->plan->rpc->name, call->problem.code);
     reply.status = CAMPUS__STATUS__OK;
     bus_reply(road->inproc.bus, call->origin, &reply, buffer_slice(&call->reply));
 }
 
-/* As services do it, one call at a time. */
+/* As services do it. A call's memory is taken anew when all others have had their turn, so when it has long ended. */
 static void begin_call(struct road *road, struct bus_origin origin, const BusRequest *header, struct slice body)
 {
-    arena_reset(road->call_arena);
-    struct call *call = arena_zalloc(road->call_arena, sizeof *call);
+    struct arena *arena = road->call_arenas[road->calls++ % (2 * ROAD_CROWD)];
+    arena_reset(arena);
+    struct call *call = arena_zalloc(arena, sizeof *call);
     *call = (struct call){
-        .arena = road->call_arena,
+        .arena = arena,
         .runtime = (struct runtime *)(void *)road,
         .plan = plans_find(&road->plans, header->method),
         .origin = origin,
@@ -209,7 +211,7 @@ static void on_back(const struct peer *from, struct slice envelope, struct slice
 {
     struct wire_pair *pair = context;
     (void)from, (void)envelope, (void)body;
-    pair->back = true;
+    pair->back++;
 }
 
 static void pair_open(struct road *road)
@@ -301,15 +303,45 @@ static void open_gateway(struct road *road)
         road_fail("gateway", error);
 }
 
-static void open_connection(struct road *road)
+static struct sockaddr_in local_port(uint16_t port)
+{
+    return (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = port, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+}
+
+static int connect_client(uint16_t port)
+{
+    struct sockaddr_in to = local_port(port);
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(client, (const struct sockaddr *)&to, sizeof to) != 0 ||
+        setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)) != 0)
+        road_fail("client", strerrordesc_np(errno));
+    return client;
+}
+
+static void open_plain(struct road *road)
+{
+    struct sockaddr_in at = local_port(0);
+    socklen_t size = sizeof at;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(listener, (const struct sockaddr *)&at, size) != 0 || listen(listener, 1) != 0 ||
+        getsockname(listener, (struct sockaddr *)&at, &size) != 0)
+        road_fail("a plain connection", strerrordesc_np(errno));
+    road->plain[0] = connect_client(at.sin_port);
+    road->plain[1] = accept(listener, NULL, NULL);
+    if (road->plain[1] < 0 || setsockopt(road->plain[1], IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)) != 0)
+        road_fail("a plain connection", strerrordesc_np(errno));
+    close(listener);
+}
+
+static void open_connections(struct road *road)
 {
     const char *error = NULL;
     road->handler = (struct http_handler){
         .body_limit = body_limit, .on_request = on_request, .on_abort = on_abort, .context = road
     };
     struct http_options options = { .listen = "127.0.0.1:0",
-                                    .max_connections = 10,
-                                    .max_connections_address = 10,
+                                    .max_connections = ROAD_CROWD,
+                                    .max_connections_address = ROAD_CROWD,
                                     .trusted = road->context.trusted,
                                     .header_ms = 10000,
                                     .body_ms = 10000,
@@ -319,13 +351,8 @@ static void open_connection(struct road *road)
     road->http = http_open(road->base, &options, &error);
     if (!road->http)
         road_fail("http", error);
-    struct sockaddr_in to = { .sin_family = AF_INET,
-                              .sin_port = htons(http_port(road->http)),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    road->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(road->client, (const struct sockaddr *)&to, sizeof to) != 0 ||
-        setsockopt(road->client, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)) != 0)
-        road_fail("client", strerrordesc_np(errno));
+    for (size_t i = 0; i < ROAD_CROWD; i++)
+        road->clients[i] = connect_client(htons(http_port(road->http)));
 }
 
 /* ---- all of it ---- */
@@ -345,13 +372,17 @@ void road_open(struct road *road)
     open_database(road);
     open_bus(road);
     open_gateway(road);
-    open_connection(road);
+    open_connections(road);
+    open_plain(road);
     road_await_workers(road);
 }
 
 void road_close(struct road *road)
 {
-    close(road->client);
+    for (size_t i = 0; i < ROAD_CROWD; i++)
+        close(road->clients[i]);
+    close(road->plain[0]);
+    close(road->plain[1]);
     http_close(road->http);
     principals_free(road->context.principals);
     limits_free(road->context.address_limits);
@@ -365,7 +396,8 @@ void road_close(struct road *road)
     }
     zmq_ctx_term(road->zmq);
     database_close(road->database);
-    arena_free(road->call_arena);
+    for (size_t i = 0; i < 2 * ROAD_CROWD; i++)
+        arena_free(road->call_arenas[i]);
     event_base_free(road->base);
     rmdir(road->folder);
     PQfinish(road->connection);

@@ -14,6 +14,9 @@ struct operation;
 /* The key that all requests show. */
 #define ROAD_TOKEN "stages-0123456789abcdefghijklmnopqrstuvwxyz"
 
+/* Requests that are under way together, each of a connection of its own, where a stage is one that gains by that. */
+enum { ROAD_CROWD = 64 };
+
 /* A gateway's end of the bus and a worker's. */
 struct link {
     struct dispatcher *dispatcher;
@@ -24,7 +27,7 @@ struct link {
 struct wire_pair {
     struct bus_socket *router, *dealer;
     struct slice envelope, body; /* what comes back */
-    bool back;
+    size_t back; /* how many have */
 };
 
 struct road {
@@ -36,7 +39,8 @@ struct road {
     struct plans plans;
     PGconn *connection; /* as the worker's role: what gives the rows */
     struct database *database;
-    struct arena *call_arena;
+    struct arena *call_arenas[2 * ROAD_CROWD];
+    size_t calls; /* so far */
     uint8_t secret[PAGE_SECRET];
     /* between them */
     struct event_base *base;
@@ -49,7 +53,8 @@ struct road {
     struct exchange_context context;
     struct http_handler handler;
     struct http_server *http;
-    int client; /* a socket, connected to it */
+    int plain[2]; /* both ends of a connection without a server */
+    int clients[ROAD_CROWD]; /* sockets, connected to it */
     const struct operation *now; /* whose reply the worker gives, and whose answer the server; NULL: what comes of it */
 };
 

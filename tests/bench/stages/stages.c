@@ -1,6 +1,7 @@
 /* stages.c -- stages [--once] [FILE]: what each stage of a request costs, as tables; and as JSON in the file.
  *
- * What is told is what a request costs this process, not how long it waits. With --once every stage of every operation runs
+ * What is told is what a request costs this process, not how long it waits: of stages that gain by company, when 64 are under
+ * way, and also when one is alone. With --once every stage of every operation runs
  * once and nothing is measured: that they still work. */
 #include "tests/bench/stages/stages.h"
 
@@ -35,34 +36,41 @@ enum kind { WHOLE, PART, INSTEAD };
 static const struct stage {
     const char *name;
     enum kind kind;
+    size_t crowd; /* requests under way at once, by which the costs are divided */
     bool (*suits)(const struct operation *operation);
     stage_run *settle; /* before each repetition, or NULL */
     stage_run *run;
 } stages[] = {
-    { "connection: read, parse, write", WHOLE, any, NULL, stage_connection },
-    { "parse", PART, any, NULL, stage_parse },
-    { "response head", PART, any, NULL, stage_head },
-    { "exchange, to the bus", WHOLE, any, settle_key, stage_exchange_in },
-    { "route", PART, any, NULL, stage_route },
-    { "limits: address, key", PART, any, NULL, stage_limits },
-    { "key look-up", PART, any, settle_key, stage_key },
-    { "request to message", PART, any, NULL, stage_request },
-    { "JSON to wire", PART, sends_json, NULL, stage_json_in },
-    { "rules", PART, any, NULL, stage_rules },
-    { "dispatch and bus, inproc", WHOLE, any, settle_bus, stage_bus_inproc },
-    { "pack the request", PART, any, NULL, stage_pack_request },
-    { "sockets, there and back", PART, any, NULL, stage_sockets },
-    { "read the request", PART, any, NULL, stage_read_request },
-    { "pack the reply", PART, any, NULL, stage_pack_reply },
-    { "read the reply", PART, any, NULL, stage_read_reply },
-    { "dispatch and bus, ipc", INSTEAD, any, settle_bus, stage_bus_ipc },
-    { "request to call", WHOLE, any, NULL, stage_call },
-    { "bind: call to batch", WHOLE, any, NULL, stage_bind },
-    { "database client: batch to rows", WHOLE, reads, NULL, stage_database },
-    { "rows to message", WHOLE, any, NULL, stage_rows },
-    { "exchange, from the bus", WHOLE, any, NULL, stage_exchange_out },
-    { "message to JSON", PART, any, NULL, stage_json_out },
-    { "all of it at once", INSTEAD, reads, settle_bus, stage_all },
+    { "connection: read, parse, write", WHOLE, ROAD_CROWD, any, NULL, stage_connection },
+    { "the kernel's, both sides", PART, 1, any, NULL, stage_kernel },
+    { "parse", PART, 1, any, NULL, stage_parse },
+    { "response head", PART, 1, any, NULL, stage_head },
+    { "alone", INSTEAD, 1, any, NULL, stage_connection },
+    { "exchange, to the bus", WHOLE, 1, any, settle_key, stage_exchange_in },
+    { "route", PART, 1, any, NULL, stage_route },
+    { "limits: address, key", PART, 1, any, NULL, stage_limits },
+    { "key look-up", PART, 1, any, settle_key, stage_key },
+    { "request to message", PART, 1, any, NULL, stage_request },
+    { "of it JSON to wire", PART, 1, sends_json, NULL, stage_json_in },
+    { "of it rules", PART, 1, any, NULL, stage_rules },
+    { "dispatch and bus, inproc", WHOLE, ROAD_CROWD, any, settle_bus, stage_bus_inproc },
+    { "pack the request", PART, 1, any, NULL, stage_pack_request },
+    { "sockets, there and back", PART, ROAD_CROWD, any, NULL, stage_sockets },
+    { "read the request", PART, 1, any, NULL, stage_read_request },
+    { "pack the reply", PART, 1, any, NULL, stage_pack_reply },
+    { "read the reply", PART, 1, any, NULL, stage_read_reply },
+    { "alone", INSTEAD, 1, any, settle_bus, stage_bus_inproc },
+    { "ipc", INSTEAD, ROAD_CROWD, any, settle_bus, stage_bus_ipc },
+    { "ipc, alone", INSTEAD, 1, any, settle_bus, stage_bus_ipc },
+    { "request to call", WHOLE, 1, any, NULL, stage_call },
+    { "bind: call to batch", WHOLE, 1, any, NULL, stage_bind },
+    { "database client: batch to rows", WHOLE, ROAD_CROWD, reads, NULL, stage_database },
+    { "alone", INSTEAD, 1, reads, NULL, stage_database },
+    { "rows to message", WHOLE, 1, any, NULL, stage_rows },
+    { "exchange, from the bus", WHOLE, 1, any, NULL, stage_exchange_out },
+    { "message to JSON", PART, 1, any, NULL, stage_json_out },
+    { "all of it in one run", INSTEAD, ROAD_CROWD, reads, settle_bus, stage_all },
+    { "all of it, alone", INSTEAD, 1, reads, settle_bus, stage_all },
 };
 
 enum { STAGES = sizeof stages / sizeof *stages };
@@ -92,13 +100,14 @@ static struct cost try_stage(const struct stage *stage, const struct operation *
     struct trial trial = { .stage = stage, .operation = *operation };
     struct measured measured = { stage->settle ? settle_trial : NULL, run_trial, &trial };
     struct cost cost = { 0 };
+    trial.operation.crowd = stage->crowd;
     trial.operation.scratch = arena_new();
     if (once && stage->settle)
         settle_trial(&trial);
     if (once)
         run_trial(&trial);
     else
-        cost = measure(&measured);
+        cost = measure(&measured, stage->crowd);
     arena_free(trial.operation.scratch);
     return cost;
 }
@@ -122,25 +131,26 @@ static const char *number(char *text, size_t size, const char *format, double va
     return text;
 }
 
-static void print_cost(const char *indent, const char *name, const struct cost *cost, double share)
+static void print_cost(const struct stage *stage, const struct cost *cost, double share)
 {
-    char instructions[24], allocations[24];
-    printf("  %s%-*s %9.0f  (%.0f .. %.0f)%*s", indent, 34 - (int)strlen(indent), name, cost->ns, cost->least_ns,
-           cost->most_ns, 22 - snprintf(NULL, 0, "(%.0f .. %.0f)", cost->least_ns, cost->most_ns), "");
-    printf("%13s %12s %7.1f %%\n", number(instructions, sizeof instructions, "%.0f", cost->instructions),
+    static const char *const indents[] = { [WHOLE] = "", [PART] = "  ", [INSTEAD] = "or " };
+    char name[48], spread[48], instructions[24], allocations[24];
+    snprintf(name, sizeof name, "%s%s", indents[stage->kind], stage->name);
+    snprintf(spread, sizeof spread, "(%.0f .. %.0f)", cost->least_ns, cost->most_ns);
+    printf("  %-32s %8.0f  %-20s %12s %11s %7.1f %%\n", name, cost->ns, spread,
+           number(instructions, sizeof instructions, "%.0f", cost->instructions),
            number(allocations, sizeof allocations, "%.2f", cost->allocations), share * 100);
 }
 
 static void print_table(const struct operation *operation, const struct cost *costs)
 {
-    static const char *const indents[] = { [WHOLE] = "", [PART] = "  ", [INSTEAD] = "or " };
     double sum = sum_ns(operation, costs);
-    printf("\n%s\n  %-34s %9s  %-22s%13s %12s %9s\n", operation->name, "", "ns", "(least .. most)", "instructions",
+    printf("\n%s\n  %-32s %8s  %-20s %12s %11s %9s\n", operation->name, "", "ns", "(least .. most)", "instructions",
            "allocations", "share");
     for (size_t i = 0; i < STAGES; i++)
         if (stages[i].suits(operation))
-            print_cost(indents[stages[i].kind], stages[i].name, &costs[i], costs[i].ns / sum);
-    printf("  %-34s %9.0f\n", "sum", sum);
+            print_cost(&stages[i], &costs[i], costs[i].ns / sum);
+    printf("  %-32s %8.0f\n", "sum", sum);
 }
 
 static void write_number(FILE *out, const char *name, double value)
@@ -159,7 +169,8 @@ static void write_json(FILE *out, const struct operation *operation, const struc
     for (size_t i = 0; i < STAGES; i++) {
         if (!stages[i].suits(operation))
             continue;
-        fprintf(out, "%s\n    {\"name\": \"%s\", \"kind\": \"%s\"", comma, stages[i].name, kinds[stages[i].kind]);
+        fprintf(out, "%s\n    {\"name\": \"%s\", \"kind\": \"%s\", \"at_once\": %zu", comma, stages[i].name,
+                kinds[stages[i].kind], stages[i].crowd);
         write_number(out, "ns", costs[i].ns);
         write_number(out, "least_ns", costs[i].least_ns);
         write_number(out, "most_ns", costs[i].most_ns);

@@ -7,8 +7,8 @@
 typedef void stage_run(struct operation *operation);
 
 /* gateway_stages.c */
-stage_run stage_all, stage_connection, stage_parse, stage_exchange_in, stage_route, stage_limits, stage_key,
-    stage_request, stage_json_in, stage_rules, stage_exchange_out, stage_json_out, stage_head;
+stage_run stage_all, stage_connection, stage_kernel, stage_parse, stage_exchange_in, stage_route, stage_limits,
+    stage_key, stage_request, stage_json_in, stage_rules, stage_exchange_out, stage_json_out, stage_head;
 /* A key that is asked for now is known for a second. */
 stage_run settle_key;
 

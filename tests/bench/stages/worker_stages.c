@@ -6,7 +6,6 @@
 #include "common/clock.h"
 #include "common/execute.h"
 
-#include <assert.h>
 #include <event2/event.h>
 
 static void on_end(struct call *call)
@@ -45,30 +44,37 @@ void stage_bind(struct operation *operation)
 
 static void on_done(struct batch *batch, enum batch_outcome outcome, void *context)
 {
-    bool *done = context;
+    size_t *done = context;
     if (outcome != BATCH_DONE)
         road_fail(batch->steps[0].statement->name, "was not done");
-    *done = true;
+    ++*done;
+}
+
+/* The same batch, to be sent. */
+static struct batch *copy_batch(struct arena *arena, const struct batch *batch, size_t *done)
+{
+    struct batch *copy = arena_alloc(arena, sizeof *copy);
+    *copy = (struct batch){ .lane = batch->lane,
+                            .steps = arena_alloc(arena, batch->step_count * sizeof *copy->steps),
+                            .step_count = batch->step_count,
+                            .deadline_us = INT64_MAX,
+                            .on_done = on_done,
+                            .context = done };
+    for (size_t i = 0; i < batch->step_count; i++)
+        copy->steps[i] = (struct step){ .statement = batch->steps[i].statement, .values = batch->steps[i].values };
+    return copy;
 }
 
 /* The client's side of it: what PostgreSQL itself does is another process's. */
 void stage_database(struct operation *operation)
 {
-    const struct batch *batch = operation->call.batch;
-    struct step steps[4] = { 0 };
-    bool done = false;
-    struct batch again = { .lane = batch->lane,
-                           .steps = steps,
-                           .step_count = batch->step_count,
-                           .deadline_us = INT64_MAX,
-                           .on_done = on_done,
-                           .context = &done };
-    assert(batch->step_count <= sizeof steps / sizeof *steps);
-    for (size_t i = 0; i < batch->step_count; i++)
-        steps[i] = (struct step){ .statement = batch->steps[i].statement, .values = batch->steps[i].values };
-    database_submit(operation->road->database, &again);
-    while (!done)
-        event_base_loop(operation->road->base, EVLOOP_ONCE);
+    struct road *road = operation->road;
+    size_t done = 0;
+    arena_reset(operation->scratch);
+    for (size_t i = 0; i < operation->crowd; i++)
+        database_submit(road->database, copy_batch(operation->scratch, operation->call.batch, &done));
+    while (done < operation->crowd)
+        event_base_loop(road->base, EVLOOP_ONCE);
 }
 
 void stage_rows(struct operation *operation)
