@@ -127,6 +127,13 @@ void stage_limits(struct operation *operation)
         road_fail(operation->name, "is over a limit");
 }
 
+/* The stage asks faster than any limit refills. */
+void settle_limits(struct operation *operation)
+{
+    road_renew_limits(operation->road);
+    stage_limits(operation);
+}
+
 static void on_principal(enum principal_result result, const struct principal *principal, void *context)
 {
     bool *known = context;

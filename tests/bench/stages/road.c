@@ -275,10 +275,23 @@ static void on_abort(struct http_exchange *exchange, void *context)
     (void)exchange, (void)context;
 }
 
-/* Limits that are counted and never reached. */
+/* Counted, and high enough not to be felt. */
 static struct limits *open_limits(void)
 {
     return limits_new(LIMITS_HIGHEST_RATE, LIMITS_LARGEST_BURST, LIMITED_KEYS);
+}
+
+static void close_limits(struct road *road)
+{
+    limits_free(road->context.address_limits);
+    limits_free(road->context.principal_limits);
+}
+
+void road_renew_limits(struct road *road)
+{
+    close_limits(road);
+    road->context.address_limits = open_limits();
+    road->context.principal_limits = open_limits();
 }
 
 /* As services/gateway/gateway.c does it. */
@@ -291,8 +304,6 @@ static void open_gateway(struct road *road)
         .schema = road->schema,
         .routes = routes_new(road->arena, road->schema, &error),
         .dispatcher = road->inproc.dispatcher,
-        .address_limits = open_limits(),
-        .principal_limits = open_limits(),
         .trusted = forwarded_trust_new(road->arena, "", &error),
         .cors_origins = no_origins,
         .request_ms = 10000,
@@ -301,6 +312,7 @@ static void open_gateway(struct road *road)
     if (!context->routes || !context->trusted ||
         !(context->principals = principals_new(road->inproc.dispatcher, road->schema, &error)))
         road_fail("gateway", error);
+    road_renew_limits(road);
 }
 
 static struct sockaddr_in local_port(uint16_t port)
@@ -385,8 +397,7 @@ void road_close(struct road *road)
     close(road->plain[1]);
     http_close(road->http);
     principals_free(road->context.principals);
-    limits_free(road->context.address_limits);
-    limits_free(road->context.principal_limits);
+    close_limits(road);
     bus_socket_close(road->pair.dealer, 0);
     bus_socket_close(road->pair.router, 0);
     for (size_t i = 0; i < 2; i++) {

@@ -65,6 +65,9 @@ void road_close(struct road *road);
 /* Turns the loop until the worker of each link is there. */
 void road_await_workers(struct road *road);
 
+/* Forgets how often anybody has asked. */
+void road_renew_limits(struct road *road);
+
 /* Ends the program. */
 void road_fail(const char *what, const char *why) __attribute__((noreturn));
 

@@ -1,8 +1,8 @@
 /* stages.c -- stages [--once] [FILE]: what each stage of a request costs, as tables; and as JSON in the file.
  *
- * What is told is what a request costs this process, not how long it waits: of stages that gain by company, when 64 are under
- * way, and also when one is alone. With --once every stage of every operation runs
- * once and nothing is measured: that they still work. */
+ * What is told is what a request costs this process, not how long it waits: of stages that gain by company when 64 are under
+ * way, and also when one is alone. With --once every stage of every operation runs once and nothing is measured: that they
+ * still work. */
 #include "tests/bench/stages/stages.h"
 
 #include "tests/bench/stages/measure.h"
@@ -48,7 +48,7 @@ static const struct stage {
     { "alone", INSTEAD, 1, any, NULL, stage_connection },
     { "exchange, to the bus", WHOLE, 1, any, settle_key, stage_exchange_in },
     { "route", PART, 1, any, NULL, stage_route },
-    { "limits: address, key", PART, 1, any, NULL, stage_limits },
+    { "limits: address, key", PART, 1, any, settle_limits, stage_limits },
     { "key look-up", PART, 1, any, settle_key, stage_key },
     { "request to message", PART, 1, any, NULL, stage_request },
     { "of it JSON to wire", PART, 1, sends_json, NULL, stage_json_in },

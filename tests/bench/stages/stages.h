@@ -11,6 +11,8 @@ stage_run stage_all, stage_connection, stage_kernel, stage_parse, stage_exchange
     stage_key, stage_request, stage_json_in, stage_rules, stage_exchange_out, stage_json_out, stage_head;
 /* A key that is asked for now is known for a second. */
 stage_run settle_key;
+/* Nobody has asked yet. */
+stage_run settle_limits;
 
 /* bus_stages.c */
 stage_run stage_bus_inproc, stage_bus_ipc, stage_pack_request, stage_sockets, stage_read_request, stage_pack_reply,
