@@ -12,7 +12,9 @@ static void on_reply(const BusReply *reply, struct slice body, void *context)
 {
     size_t *answered = context;
     (void)body;
-    *answered += reply->status == CAMPUS__STATUS__OK;
+    if (reply->status != CAMPUS__STATUS__OK)
+        road_fail("bus", reply->code);
+    ++*answered;
 }
 
 static void ask(struct operation *operation, struct dispatcher *dispatcher)

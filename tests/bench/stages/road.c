@@ -122,10 +122,16 @@ static struct slice make_principal(struct road *road)
     return buffer_slice(&wire);
 }
 
+/* A call of the road's worker. */
+struct road_call {
+    struct call call; /* first */
+    const struct road *road;
+};
+
 static void on_end(struct call *call)
 {
     BusReply reply = CAMPUS__BUS__REPLY__INIT;
-    struct road *road = (struct road *)(void *)call->runtime;
+    const struct road *road = ((const struct road_call *)(const void *)call)->road;
     if (call->problem.status != STATUS_OK)
         road_fail(call->plan->rpc->name, call->problem.code);
     reply.status = CAMPUS__STATUS__OK;
@@ -137,10 +143,11 @@ static void begin_call(struct road *road, struct bus_origin origin, const BusReq
 {
     struct arena *arena = road->call_arenas[road->calls++ % (2 * ROAD_CROWD)];
     arena_reset(arena);
-    struct call *call = arena_zalloc(arena, sizeof *call);
+    struct road_call *mine = arena_zalloc(arena, sizeof *mine);
+    struct call *call = &mine->call;
+    mine->road = road;
     *call = (struct call){
         .arena = arena,
-        .runtime = (struct runtime *)(void *)road,
         .plan = plans_find(&road->plans, header->method),
         .origin = origin,
         .begun_us = clock_monotonic_us(),

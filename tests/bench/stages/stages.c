@@ -10,8 +10,6 @@
 
 #include <stdio.h>
 
-enum { MOST_STAGES = 32 };
-
 static bool any(const struct operation *operation)
 {
     (void)operation;
@@ -45,7 +43,7 @@ static const struct stage {
     { "the kernel's, both sides", PART, 1, any, NULL, stage_kernel },
     { "parse", PART, 1, any, NULL, stage_parse },
     { "response head", PART, 1, any, NULL, stage_head },
-    { "alone", INSTEAD, 1, any, NULL, stage_connection },
+    { "the connection alone", INSTEAD, 1, any, NULL, stage_connection },
     { "exchange, to the bus", WHOLE, 1, any, settle_key, stage_exchange_in },
     { "route", PART, 1, any, NULL, stage_route },
     { "limits: address, key", PART, 1, any, settle_limits, stage_limits },
@@ -59,13 +57,13 @@ static const struct stage {
     { "read the request", PART, 1, any, NULL, stage_read_request },
     { "pack the reply", PART, 1, any, NULL, stage_pack_reply },
     { "read the reply", PART, 1, any, NULL, stage_read_reply },
-    { "alone", INSTEAD, 1, any, settle_bus, stage_bus_inproc },
-    { "ipc", INSTEAD, ROAD_CROWD, any, settle_bus, stage_bus_ipc },
-    { "ipc, alone", INSTEAD, 1, any, settle_bus, stage_bus_ipc },
+    { "the bus alone", INSTEAD, 1, any, settle_bus, stage_bus_inproc },
+    { "the bus over ipc", INSTEAD, ROAD_CROWD, any, settle_bus, stage_bus_ipc },
+    { "the bus over ipc, alone", INSTEAD, 1, any, settle_bus, stage_bus_ipc },
     { "request to call", WHOLE, 1, any, NULL, stage_call },
     { "bind: call to batch", WHOLE, 1, any, NULL, stage_bind },
     { "database client: batch to rows", WHOLE, ROAD_CROWD, reads, NULL, stage_database },
-    { "alone", INSTEAD, 1, reads, NULL, stage_database },
+    { "the database client alone", INSTEAD, 1, reads, NULL, stage_database },
     { "rows to message", WHOLE, 1, any, NULL, stage_rows },
     { "exchange, from the bus", WHOLE, 1, any, NULL, stage_exchange_out },
     { "message to JSON", PART, 1, any, NULL, stage_json_out },
