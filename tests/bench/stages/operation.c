@@ -68,6 +68,7 @@ static void run_batch(struct operation *operation)
         struct step *step = &batch->steps[i];
         step->result = PQexecParams(road->connection, step->statement->text, step->statement->parameter_count,
                                     step->statement->parameter_types, step->values, NULL, NULL, 1);
+        step->row_count = PQntuples(step->result);
         arena_defer(operation->kept, clear_result, step->result);
         ExecStatusType status = PQresultStatus(step->result);
         if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)

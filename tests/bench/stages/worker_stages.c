@@ -60,8 +60,11 @@ static struct batch *copy_batch(struct arena *arena, const struct batch *batch, 
                             .deadline_us = INT64_MAX,
                             .on_done = on_done,
                             .context = done };
-    for (size_t i = 0; i < batch->step_count; i++)
-        copy->steps[i] = (struct step){ .statement = batch->steps[i].statement, .values = batch->steps[i].values };
+    for (size_t i = 0; i < batch->step_count; i++) {
+        const struct step *step = &batch->steps[i];
+        copy->steps[i] =
+            (struct step){ .statement = step->statement, .together = step->together, .values = step->values };
+    }
     return copy;
 }
 
