@@ -1,7 +1,8 @@
 /* json.h -- between JSON (RFC 8259, strict) and protobuf's wire format, by the schema. Pure.
  *
  * Mapping: keys are the fields' snake_case names; absent means unset; enums by name; instants as RFC 3339 in UTC with
- * up to six digits of fraction; int64 as a number within ±(2^53-1); bytes as base64url without padding. */
+ * up to six digits of fraction; integers as numbers without fraction and exponent, of 64 bits within ±(2^53-1); bytes as
+ * base64url without padding. */
 #ifndef CAMPUS_JSON_H
 #define CAMPUS_JSON_H
 

@@ -88,33 +88,46 @@ static void read_query(struct reading *reading)
 
 /* ---- the body ---- */
 
+static bool same_word(struct slice text, const char *word)
+{
+    return text.size == strlen(word) && strncasecmp((const char *)text.data, word, text.size) == 0;
+}
+
+/* Takes what stands before the next semicolon, without blanks around it. */
+static struct slice take_part(struct slice *left)
+{
+    const uint8_t *semicolon = left->size ? memchr(left->data, ';', left->size) : NULL;
+    size_t size = semicolon ? (size_t)(semicolon - left->data) : left->size, skipped = semicolon ? size + 1 : size;
+    struct slice part = slice_trimmed(slice_of(left->data, size));
+    *left = slice_of(left->data + skipped, left->size - skipped);
+    return part;
+}
+
 /* Whether the parameters behind a media type name no charset but UTF-8. */
 static bool is_utf8(struct slice parameters)
 {
     static const char charset[] = "charset=";
-    const char *at = (const char *)parameters.data;
-    size_t left = parameters.size;
-    while (left && *at == ' ')
-        at++, left--;
-    if (left < sizeof charset - 1 || strncasecmp(at, charset, sizeof charset - 1) != 0)
-        return true;
-    struct slice value = slice_of(at + sizeof charset - 1, left - (sizeof charset - 1));
-    return (value.size == 5 && strncasecmp((const char *)value.data, "utf-8", 5) == 0) ||
-           (value.size == 7 && strncasecmp((const char *)value.data, "\"utf-8\"", 7) == 0);
+    size_t size = sizeof charset - 1;
+    while (parameters.size) {
+        struct slice part = take_part(&parameters);
+        if (part.size < size || strncasecmp((const char *)part.data, charset, size) != 0)
+            continue;
+        struct slice value = slice_of(part.data + size, part.size - size);
+        if (!same_word(value, "utf-8") && !same_word(value, "\"utf-8\""))
+            return false;
+    }
+    return true;
 }
 
 /* Whether a Content-Type is one of the types. JSON is UTF-8 (RFC 8259 §8.1), so that no other charset may be named. How
  * a raw body is encoded its method sees in the bytes: senders name a charset by habit, not by the file. */
 static bool type_is(struct slice header, const char *const *types, bool raw)
 {
-    const uint8_t *end = header.data + header.size, *semicolon = memchr(header.data, ';', header.size);
-    size_t size = semicolon ? (size_t)(semicolon - header.data) : header.size;
-    while (size && header.data[size - 1] == ' ')
-        size--;
-    if (semicolon && !raw && !is_utf8(slice_of(semicolon + 1, (size_t)(end - semicolon - 1))))
+    struct slice type = take_part(&header);
+    if (!raw && !is_utf8(header))
         return false;
     for (; *types; types++)
-        if (strlen(*types) == size && strncasecmp(*types, (const char *)header.data, size) == 0)
+        if (same_word(type, *types))
             return true;
     return false;
 }

@@ -380,7 +380,8 @@ def test_altered_tokens(client):
 @pytest.mark.parametrize("type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", "text/json",
                                   "application/merge-patch+json", "application/json; charset=gbk", "application/jsonx",
                                   "multipart/form-data; boundary=x", "", "/", "application/json, text/plain",
-                                  'application/json; charset="utf-16"'])
+                                  'application/json; charset="utf-16"', "application/json; v=1; charset=gbk",
+                                  "application/json;charset=utf-8;charset=gbk"])
 def test_wrong_media_types(client, type):
     problem = check_problem(post_raw(client, "/v1/people", b"{}", headers={"Content-Type": type}), 415,
                             "unsupported_media_type", {"Content-Type": "unsupported_media_type"})
@@ -388,7 +389,9 @@ def test_wrong_media_types(client, type):
 
 
 @pytest.mark.parametrize("type", ["application/json", "APPLICATION/JSON", "application/json;charset=UTF-8",
-                                  'application/json; charset="utf-8"', "application/json ;charset=utf-8"])
+                                  'application/json; charset="utf-8"', "application/json ;charset=utf-8",
+                                  "application/json\t;\tCharset=utf-8", "application/json; v=1; charset=utf-8",
+                                  "application/json;"])
 def test_right_media_types(client, type):
     check_problem(post_raw(client, "/v1/people", b"{}", type=type), 422, "invalid")
 
