@@ -2,6 +2,7 @@
 #include "services/gateway/http_target.h"
 
 #include <string.h>
+#include <strings.h>
 
 enum byte_use {
     IN_PATH = 1, /* printable ASCII but "#", "?", "\" and the percent sign, which is looked at by itself */
@@ -129,17 +130,6 @@ static bool query_valid(struct slice query)
     return true;
 }
 
-bool http_target_split(struct slice target, struct slice *path, struct slice *query)
-{
-    if (target.size == 0 || target.data[0] != '/')
-        return false;
-    const uint8_t *mark = memchr(target.data, '?', target.size);
-    size_t size = mark ? (size_t)(mark - target.data) : target.size;
-    *path = slice_of(target.data, size);
-    *query = mark ? slice_of(mark + 1, target.size - size - 1) : slice_of(NULL, 0);
-    return path_valid(*path) && query_valid(*query);
-}
-
 /* "[" IPv6 "]": its characters, not its grammar; nothing here resolves it. */
 static size_t literal_size(struct slice host)
 {
@@ -164,6 +154,49 @@ bool http_host_valid(struct slice host)
     if (size == 0 || size == host.size)
         return size > 0;
     return host.data[size] == ':' && all(slice_of(host.data + size + 1, host.size - size - 1), DIGIT);
+}
+
+/* ---- targets ---- */
+
+static bool origin_split(struct slice target, struct slice *path, struct slice *query)
+{
+    if (target.size == 0 || target.data[0] != '/')
+        return false;
+    const uint8_t *mark = memchr(target.data, '?', target.size);
+    size_t size = mark ? (size_t)(mark - target.data) : target.size;
+    *path = slice_of(target.data, size);
+    *query = mark ? slice_of(mark + 1, target.size - size - 1) : slice_of(NULL, 0);
+    return path_valid(*path) && query_valid(*query);
+}
+
+/* What of the absolute form stands before its authority: 0 where it is of another form. */
+static size_t scheme_size(struct slice target)
+{
+    static const char *const schemes[] = { "http://", "https://" };
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t size = strlen(schemes[i]);
+        if (target.size > size && strncasecmp((const char *)target.data, schemes[i], size) == 0)
+            return size;
+    }
+    return 0;
+}
+
+/* The authority takes the place of the Host field (RFC 9112 §3.2.2), and names this server as little as that does. */
+bool http_target_split(struct slice target, struct slice *path, struct slice *query)
+{
+    size_t start = scheme_size(target), end = start;
+    if (start == 0)
+        return origin_split(target, path, query);
+    while (end < target.size && target.data[end] != '/' && target.data[end] != '?')
+        end++;
+    if (!http_host_valid(slice_of(target.data + start, end - start)))
+        return false;
+    struct slice rest = slice_of(target.data + end, target.size - end);
+    if (rest.size && rest.data[0] == '/')
+        return origin_split(rest, path, query);
+    *path = slice_text("/"); /* an empty path is that one (RFC 9110 §4.2.3) */
+    *query = rest.size ? slice_of(rest.data + 1, rest.size - 1) : rest;
+    return query_valid(*query);
 }
 
 bool http_token_valid(struct slice token)

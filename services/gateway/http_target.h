@@ -4,9 +4,10 @@
 
 #include "common/slice.h"
 
-/* Splits an origin-form target (RFC 9112 §3.2.1) at its "?". False where it is anything else, or says one thing in a way
- * that another program may read as a different one: an empty or a dot segment, however encoded, an encoded slash,
- * backslash or NUL, a fragment, a byte that belongs percent-encoded. A slash at the end is admitted. */
+/* Splits a target at its "?": in origin form (RFC 9112 §3.2.1), or of http or https in absolute form (§3.2.2), whose
+ * authority is checked and left aside. False where it is anything else, or says one thing in a way that another program
+ * may read as a different one: an empty or a dot segment, however encoded, an encoded slash, backslash or NUL, a fragment,
+ * a user before the host, a byte that belongs percent-encoded. A slash at the end is admitted. */
 bool http_target_split(struct slice target, struct slice *path, struct slice *query)
     __attribute__((warn_unused_result));
 

@@ -87,7 +87,7 @@ static const struct talk talks[] = {
     CLOSED("GET /a#b HTTP/1.1\r\n" H "\r\n", "400", "<bad_target>"),
     CLOSED("GET /\xc3\xa4 HTTP/1.1\r\n" H "\r\n", "400", "<bad_target>"),
     CLOSED("GET /\x01 HTTP/1.1\r\n" H "\r\n", "400", "<bad_target>"),
-    CLOSED("GET http://a/ HTTP/1.1\r\n" H "\r\n", "400", "<bad_target>"), /* RFC 9112 3.2.2, not admitted */
+    CLOSED("GET http://a@b/ HTTP/1.1\r\n" H "\r\n", "400", "<bad_target>"), /* RFC 9110 4.2.4 */
     CLOSED("CONNECT a:80 HTTP/1.1\r\n" H "\r\n" SMUGGLED, "400"), /* RFC 9110 9.3.6 */
     CLOSED("GET /a HTTP/1.1\r\n" H "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n" SMUGGLED, "400"),
     CLOSED(GET LATER "\x16\x03\x01" SMUGGLED, "200 200 400"),

@@ -51,6 +51,8 @@ static const struct row rows[] = {
     WHOLE("GET / HTTP/1.0\r\n\r\n"), /* RFC 9112 3.2: Host is of 1.1 */
     WHOLE("GET / HTTP/1.1\r\n" H "Content-Length: 0\r\n\r\n"),
     WHOLE("OPTIONS * HTTP/1.1\r\n" H "\r\n"),
+    WHOLE("GET http://b:8080/a?c HTTP/1.1\r\n" H "\r\n"), /* RFC 9112 3.2.2 */
+    WHOLE("BREW https://b/a HTTP/1.1\r\n" H "\r\n"),
     WHOLE("BREW /a HTTP/1.1\r\n" H "\r\n"), /* RFC 9110 9.1: methods are open; the handler knows what it has */
     WHOLE("TRACE /a HTTP/1.1\r\n" H "\r\n"),
     WHOLE("SOURCE /a HTTP/1.1\r\n" H "\r\n"),
@@ -157,7 +159,6 @@ static const struct row rows[] = {
     REFUSED("GET / HTTP/1.1\r\n" H "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n", BAD_REQUEST),
     REFUSED(POST "Expect: 200-ok\r\nContent-Length: 2\r\n\r\nhi", BAD_REQUEST), /* RFC 9110 10.1.1 */
     /* RFC 9112 3.2.1, RFC 3986 3.3: the target, and what could be read in two ways. */
-    REFUSED("GET http://a/ HTTP/1.1\r\n" H "\r\n", BAD_TARGET),
     REFUSED("GET a HTTP/1.1\r\n" H "\r\n", BAD_TARGET),
     REFUSED("GET * HTTP/1.1\r\n" H "\r\n", BAD_TARGET),
     REFUSED("GET  / HTTP/1.1\r\n" H "\r\n", BAD_TARGET),
@@ -303,6 +304,36 @@ static void request_is_as_sent(void **state)
     arena_free(arena);
 }
 
+/* RFC 9112 3.2.2: path and query of the absolute form; NULL: refused. */
+static void absolute_form(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target, *path, *query;
+    } cases[] = {
+        { "http://b/a?c", "/a", "c" },    { "HTTPS://b:8080/a/?", "/a/", "" },
+        { "http://[::1]:80/", "/", "" },  { "http://b", "/", "" }, /* RFC 9110 4.2.3 */
+        { "http://b?c=/d", "/", "c=/d" }, { "http://", NULL, NULL },
+        { "http:///a", NULL, NULL }, /* RFC 9110 4.2.1 */
+        { "http://:80/a", NULL, NULL },   { "http://b:x/a", NULL, NULL },
+        { "http://a@b/a", NULL, NULL }, /* RFC 9110 4.2.4 */
+        { "http://b#c", NULL, NULL },     { "http://b\\a", NULL, NULL },
+        { "http://b//a", NULL, NULL },    { "http://b/../a", NULL, NULL },
+        { "http://b?%00", NULL, NULL },   { "http:/b/a", NULL, NULL },
+        { "http:a", NULL, NULL },         { "ftp://b/a", NULL, NULL },
+        { "b:80", NULL, NULL },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct slice path, query;
+        bool split = http_target_split(slice_text(cases[i].target), &path, &query);
+        assert_int_equal(split, cases[i].path != NULL);
+        if (!split)
+            continue;
+        assert_true(slice_is(path, cases[i].path));
+        assert_true(slice_is(query, cases[i].query));
+    }
+}
+
 static void keeps_alive_as_the_version_says(void **state)
 {
     (void)state;
@@ -409,6 +440,7 @@ int main(void)
         cmocka_unit_test(first_fault_of_trailers),
         cmocka_unit_test(leaves_what_follows),
         cmocka_unit_test(request_is_as_sent),
+        cmocka_unit_test(absolute_form),
         cmocka_unit_test(keeps_alive_as_the_version_says),
         cmocka_unit_test(limits_hold_to_the_byte),
         cmocka_unit_test(response_is_bytes),
