@@ -70,9 +70,9 @@ static void on_request(struct http_exchange *exchange, const struct http_request
     free(text);
 }
 
-static void on_refusal(const char *code, struct arena *arena, struct slice *type, struct slice *body, void *context)
+static void on_refusal(const char *code, struct arena *arena, struct http_response *response, void *context)
 {
-    (void)code, (void)arena, (void)type, (void)body, (void)context;
+    (void)code, (void)arena, (void)response, (void)context;
 }
 
 static void on_abort(struct http_exchange *exchange, void *context)

@@ -182,7 +182,7 @@ void answer_reply(struct exchange *exchange, const BusReply *reply, struct slice
     answer_problem(exchange);
 }
 
-void exchange_refuse(const char *code, struct arena *arena, struct slice *type, struct slice *body, void *context)
+void exchange_refuse(const char *code, struct arena *arena, struct http_response *response, void *context)
 {
     struct exchange_context *shared = context;
     struct problem problem = { 0 };
@@ -191,8 +191,10 @@ void exchange_refuse(const char *code, struct arena *arena, struct slice *type, 
     uuid_new(request_id);
     problem_set(&problem, code);
     problem_write(&out, &problem, NULL, request_id, "en");
-    *type = slice_text(PROBLEM_TYPE);
-    *body = buffer_slice(&out);
+    response->headers = slice_text(arena_printf(arena, "%.*sX-Request-Id: %s\r\n", (int)response->headers.size,
+                                                (const char *)response->headers.data, request_id));
+    response->type = slice_text(PROBLEM_TYPE);
+    response->body = buffer_slice(&out);
     shared->counts[shared->schema->rpc_count].classes[status_http(problem.status) / 100]++;
 }
 

@@ -39,7 +39,7 @@ struct exchange_counts {
 /* The callbacks of http.h, with a struct exchange_context as their context. */
 size_t exchange_body_limit(const struct http_request *head, void *context);
 void exchange_begin(struct http_exchange *http, const struct http_request *request, void *context);
-void exchange_refuse(const char *code, struct arena *arena, struct slice *type, struct slice *body, void *context);
+void exchange_refuse(const char *code, struct arena *arena, struct http_response *response, void *context);
 void exchange_abort(struct http_exchange *http, void *context);
 
 void exchange_metrics(const struct exchange_context *context, FILE *out);

@@ -16,6 +16,7 @@ struct http_server;
 struct event_base;
 struct sockaddr_storage;
 struct http_exchange;
+struct http_response;
 struct forwarded_trust;
 
 enum http_method {
@@ -58,9 +59,9 @@ struct http_handler {
     size_t (*body_limit)(const struct http_request *head, void *context);
     /* A whole request. The handler answers exactly once with http_respond(), now or later. */
     void (*on_request)(struct http_exchange *exchange, const struct http_request *request, void *context);
-    /* Broken or unfinished HTTP: fills in the body of the refusal that will be sent before the connection closes. `code` is
-     * of common/status.h. May be NULL. */
-    void (*on_refusal)(const char *code, struct arena *arena, struct slice *type, struct slice *body, void *context);
+    /* Broken or unfinished HTTP: adds headers and a body to the refusal that will be sent before the connection closes; its
+     * status is there. `code` is of common/status.h. May be NULL. */
+    void (*on_refusal)(const char *code, struct arena *arena, struct http_response *response, void *context);
     /* The client has gone before its answer: forget the exchange's work. http_respond() must not be called any more. */
     void (*on_abort)(struct http_exchange *exchange, void *context);
     void *context;

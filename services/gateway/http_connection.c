@@ -241,10 +241,10 @@ static void refuse(struct http_connection *c, enum http_refusal refusal)
     const struct http_handler *handler = c->server->options.handler;
     const char *code = http_refusal_code(refusal);
     struct http_response response = { .status = status_http(code_find(code)->status) };
-    if (handler->on_refusal)
-        handler->on_refusal(code, c->arena, &response.type, &response.body, handler->context);
     if (refusal == REFUSAL_UNAVAILABLE)
         response.headers = slice_text("Retry-After: 1\r\n");
+    if (handler->on_refusal)
+        handler->on_refusal(code, c->arena, &response, handler->context);
     c->server->counters.refusals[refusal]++;
     queue_answer(c, &response, true);
     enter(c, PHASE_CLOSING);

@@ -188,6 +188,7 @@ def test_broken_http(wire, client, admin, pattern):
         assert only.headers["connection"] == "close" and only.headers["content-type"] == "application/problem+json", only
         if only.body:
             problem = json.loads(only.body)
+            assert problem["request_id"] == only.headers["x-request-id"]
             assert problem["status"] == 400 and problem["code"] in ("bad_request", "bad_target", "body_not_allowed"), problem
     client.get(f"/v1/organisations/{path}").expect(404)
 

@@ -63,11 +63,11 @@ static size_t body_limit(const struct http_request *head, void *context)
     return slice_is(head->path, "/none") ? 0 : BODY_LIMIT;
 }
 
-static void on_refusal(const char *code, struct arena *arena, struct slice *type, struct slice *body, void *context)
+static void on_refusal(const char *code, struct arena *arena, struct http_response *response, void *context)
 {
     (void)context;
-    *type = slice_text("text/code");
-    *body = slice_text(arena_printf(arena, "<%s>", code));
+    response->type = slice_text("text/code");
+    response->body = slice_text(arena_printf(arena, "<%s>", code));
 }
 
 static void on_abort(struct http_exchange *exchange, void *context)
