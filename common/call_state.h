@@ -3,6 +3,7 @@
 #define CAMPUS_CALL_STATE_H
 
 #include "common/answer.h"
+#include "common/aside.h"
 #include "common/buffer.h"
 #include "common/bus.h"
 #include "common/call.h"
@@ -29,6 +30,8 @@ struct call {
     const struct plan *plan;
     struct runtime *runtime; /* the service that works on it */
     struct database *database;
+    struct aside *aside; /* where a method's long .check runs; NULL: in the loop, as any other */
+    struct aside_job checking;
     const struct plans *plans;
     void (*on_end)(struct call *call);
     struct bus_origin origin;

@@ -376,6 +376,30 @@ static void send_batch(struct call *call)
     database_submit(call->database, call->batch);
 }
 
+static void go_on(struct call *call)
+{
+    if (!refused(call))
+        open_page(call);
+    if (refused(call))
+        end(call);
+    else
+        send_batch(call);
+}
+
+static void check(void *context)
+{
+    struct call *call = context;
+    call->plan->method->check(call);
+}
+
+static void on_checked(bool worked, void *context)
+{
+    struct call *call = context;
+    if (!worked)
+        call_refuse(call, "unavailable");
+    go_on(call);
+}
+
 void execute(struct call *call, struct database *database, const struct plans *plans, void (*on_end)(struct call *call))
 {
     call->database = database;
@@ -385,12 +409,13 @@ void execute(struct call *call, struct database *database, const struct plans *p
     call->ending = choose_ending(call);
     if (clock_monotonic_us() >= call->deadline_us)
         call_refuse(call, "deadline_exceeded");
-    if (!refused(call) && call->plan->method->check)
-        call->plan->method->check(call);
-    if (!refused(call))
-        open_page(call);
-    if (refused(call))
-        end(call);
-    else
-        send_batch(call);
+    const struct method *method = call->plan->method;
+    if (!refused(call) && method->check && method->aside && call->aside) {
+        call->checking = (struct aside_job){ .work = check, .on_done = on_checked, .context = call };
+        aside_submit(call->aside, &call->checking);
+        return;
+    }
+    if (!refused(call) && method->check)
+        method->check(call);
+    go_on(call);
 }

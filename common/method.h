@@ -50,6 +50,8 @@ struct method {
     enum lane lane; /* LANE_POINT stands for a read; a WRITE has LANE_WRITE unless it says another */
     /* Rules that need only the request and the caller; before any I/O. Refuses with call_refuse() or call_complain(). */
     void (*check)(struct call *call);
+    /* .check may take long, as reading a file does: it runs beside the loop, and touches nothing but its call. */
+    bool aside;
     /* Shapes the reply where rows alone cannot: pure, and run again on a stored answer's rows. */
     void (*finish)(struct call *call);
 };

@@ -1,6 +1,7 @@
 /* service.c -- a worker: binds its methods at start, then turns requests from the bus into calls and calls into replies. */
 #include "common/service.h"
 
+#include "common/aside.h"
 #include "common/background.h"
 #include "common/bus.h"
 #include "common/call_state.h"
@@ -32,6 +33,7 @@ struct runtime {
     struct database_options database_options;
     struct event_base *base;
     struct database *database;
+    struct aside *aside;
     struct bus *bus;
     struct event *stop, *tick;
     struct metrics_page *page;
@@ -109,6 +111,7 @@ static void on_request(struct bus_origin origin, const BusRequest *header, struc
         .arena = arena,
         .runtime = runtime,
         .plan = plans_find(&runtime->plans, header->method),
+        .aside = runtime->aside,
         .origin = origin,
         .begun_us = clock_monotonic_us(),
         .secret = runtime->options->secret,
@@ -319,6 +322,7 @@ static bool open_loop(struct runtime *runtime)
     }
     runtime->database = database_open(runtime->base, &runtime->database_options, runtime->plans.prepared,
                                       runtime->plans.prepared_count);
+    runtime->aside = aside_open(runtime->base, runtime->service->name);
     runtime->stop = event_new(runtime->base, runtime->options->stop_fd, EV_READ | EV_PERSIST, on_stop, runtime);
     runtime->tick = event_new(runtime->base, -1, EV_PERSIST, on_tick, runtime);
     event_add(runtime->stop, NULL);
@@ -332,6 +336,7 @@ static bool open_loop(struct runtime *runtime)
 static void close_loop(struct runtime *runtime)
 {
     metrics_stop(runtime->page);
+    aside_close(runtime->aside);
     database_close(runtime->database); /* what is still under way ends as unavailable, and is answered so */
     for (size_t i = 0; i < runtime->job_count; i++)
         background_free(runtime->jobs[i]);

@@ -246,6 +246,27 @@ def peak_mib(campus):
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 
+def test_large_import_holds_nobody_up(new_campus):
+    """While the only worker reads a file of many rows it answers others, and the gateway does not take it for silent."""
+    campus = new_campus(split=True, workers=1)
+    replies, key = [], campus.key()
+
+    def send_file():
+        with campus.client(key) as sender:
+            replies.append(send(sender, text, {"dry_run": "true"}))
+
+    with campus.client(key) as client:
+        home = committee(client)
+        cells = f"张三李四王五,{home},2024,计科2401,+86 138 0013 8000,{'备注' * 10}"
+        text = "学号,姓名,学院,年级,班级,电话,备注\r\n" + "".join(f"{new_label('H')},{cells}\r\n" for _ in range(50000))
+        sender = threading.Thread(target=send_file)
+        sender.start()
+        while sender.is_alive():
+            client.get(f"/v1/organisations/{home}").expect(200)
+        sender.join()
+    assert replies[0].expect(200).json()["created"] == 50000
+
+
 def test_large_in_gbk(campus, client, home):
     """Near the limit a file in GBK takes what one in UTF-8 takes, and besides its own size doubled once."""
     def file(rows, codec):

@@ -25,6 +25,7 @@ static PGconn *other; /* another client of the database, as the superuser */
 
 static struct event_base *base;
 static struct database *database;
+static struct aside *aside;
 
 static bool describe(size_t from)
 {
@@ -86,11 +87,13 @@ int sample_set_up(void **state)
     sql("DELETE FROM thing; DELETE FROM part; DELETE FROM answer; DELETE FROM fact; UPDATE clock SET shift = '0'");
     base = event_base_new();
     database = database_open(base, &options, plans.prepared, plans.prepared_count);
+    aside = aside_open(base, "sample");
     return 0;
 }
 
 int sample_tear_down(void **state)
 {
+    aside_close(aside);
     database_close(database);
     event_base_free(base);
     if (PQtransactionStatus(other) != PQTRANS_IDLE)
@@ -140,6 +143,7 @@ struct probe *probe_of(const struct asked *asked, const struct buffer *body)
     struct probe *probe = arena_zalloc(arena, sizeof *probe);
     probe->call = (struct call){
         .arena = arena,
+        .aside = aside,
         .plan = plans_find(&plans, asked->method),
         .deadline_us = clock_monotonic_us() + asked->left_us,
         .secret = secret,

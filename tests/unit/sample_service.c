@@ -51,8 +51,8 @@ const struct method sample_methods[SAMPLE_METHODS + 1] = {
     { "ListThings", .query = "list_things_by_{sort}", .search = "search_things", .count = "count_things",
       .lane = LANE_HEAVY },
     { "ListParts", .query = "target_whole, list_parts" },
-    { "CreateThing", .check = add_label, .query = "target_place, lock_things, create_thing", .adds = "label",
-      .finish = add_note },
+    { "CreateThing", .check = add_label, .aside = true, .query = "target_place, lock_things, create_thing",
+      .adds = "label", .finish = add_note },
     { "PatchThing", .query = "target_thing, patch_thing", .queue_by = "id" },
     { 0 },
 };
