@@ -2,6 +2,7 @@
 names of its own, and a test that breaks things makes a Campus of its own with `new_campus`."""
 
 import contextlib
+import signal
 
 import pytest
 
@@ -11,6 +12,8 @@ SESSION = pytest.StashKey()
 
 
 def pytest_configure(config):
+    # Who runs the tests in the background may have had SIGINT ignored, and what ignores it hands that on.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # The workers of pytest-xdist find the folder in their environment.
     config.stash[SESSION] = harness.session_open()
 

@@ -73,6 +73,10 @@ static void on_request(struct bus_origin origin, const BusRequest *header, struc
         break;
     case 'h':
         break;
+    case 'f':
+        if (strcmp(worker->name, "first") != 0)
+            answer(worker, origin, body.data, body.size);
+        break;
     case 'l':
         hold(worker, origin);
         break;

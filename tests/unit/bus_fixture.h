@@ -18,7 +18,8 @@ extern const struct schema fixture_schema, fixture_old_schema;
 /* A worker in a thread. What a request's body begins with says what it does:
  *   d  dies at once            h  answers only when it is cancelled
  *   l  answers after 100 ms    k  answers its idempotency key and left_ms
- *   b  answers too much        anything else: answers the body itself
+ *   b  answers too much        f  answers, unless its name is "first": that one holds it
+ *   anything else: answers the body itself
  * The reply's code is the worker's name. */
 struct fixture_worker {
     void *zmq;

@@ -135,6 +135,19 @@ static void fill_header(const struct asked *asked, BusRequest *header, Campus__B
     header->request_id = arena_strdup(arena, "request-1");
 }
 
+static void free_arena(void *context)
+{
+    arena_free(context);
+}
+
+/* A call's own, as long as the test's. */
+static struct arena *own_arena(void)
+{
+    struct arena *own = arena_new();
+    arena_defer(arena, free_arena, own);
+    return own;
+}
+
 struct probe *probe_of(const struct asked *asked, const struct buffer *body)
 {
     BusRequest header;
@@ -142,7 +155,7 @@ struct probe *probe_of(const struct asked *asked, const struct buffer *body)
     char *lists[2];
     struct probe *probe = arena_zalloc(arena, sizeof *probe);
     probe->call = (struct call){
-        .arena = arena,
+        .arena = own_arena(),
         .aside = aside,
         .plan = plans_find(&plans, asked->method),
         .deadline_us = clock_monotonic_us() + asked->left_us,

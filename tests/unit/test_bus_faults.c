@@ -101,7 +101,7 @@ static void test_killed_while_holding(void **state)
     struct fixture_request request;
     pid_t first = spawn_worker(place->ipc, "first", "1");
     fixture_await_workers(&gateway, 1);
-    fixture_send(&gateway, &request, "late");
+    fixture_send(&gateway, &request, "first keeps it");
     assert_int_equal(fixture_metric(&gateway, IN_FLIGHT), 1);
     pid_t second = spawn_worker(place->ipc, "second", "1");
     fixture_await_workers(&gateway, 2);
@@ -109,7 +109,7 @@ static void test_killed_while_holding(void **state)
     int64_t killed_us = clock_monotonic_us();
     RUN_UNTIL(&gateway, fixture_metric(&gateway, DEATHS) == 1 || request.answers);
     assert_int_equal(fixture_metric(&gateway, DEATHS), 1);
-    assert_in_range(clock_monotonic_us() - killed_us, 0, 250000);
+    assert_in_range(clock_monotonic_us() - killed_us, 0, 600000); /* sooner than by its silence */
     RUN_UNTIL(&gateway, request.answers);
     assert_int_equal(request.status, STATUS_OK);
     assert_string_equal(request.code, "second");
