@@ -36,22 +36,22 @@ class Succession(harness.Campus):
     def _entrance_arguments(self):
         return ["serve"] if self.whole else ["serve", "gateway", f"--bus={self.endpoints[self.generation % 2]}"]
 
-    def start_beside(self, name, *arguments, path=None):
-        """One more process, until it says that it serves; path is another program than the one under test."""
+    def start_beside(self, name, *arguments, says=": ready ", path=None):
+        """One more process, until it says that it answers; path is another program than the one under test."""
         process = self.processes[name] = harness.Process(name, arguments, self.folder, self.environment, path)
         process.start()
 
         def serves():
             if not process.running():
                 raise harness.HarnessError(f"{name} did not start:\n{harness.tail(process.log())}")
-            return ": serving " in process.log() or ": ready " in process.log()
-        wait_until(serves, f"{name} serves", harness.START_SECONDS)
+            return says in process.log()
+        wait_until(serves, f"{name} says{says}", harness.START_SECONDS)
         return process
 
     def start_worker(self, name, path=None):
         """The same, until the gateway knows it."""
         known = self.known()
-        worker = self.start_beside(name, "serve", "membership", path=path)
+        worker = self.start_beside(name, "serve", "membership", says=": serving ", path=path)
         wait_until(lambda: self.known() > known, f"the gateway knows {name}")
         return worker
 

@@ -38,14 +38,23 @@ def wait_status(campus, condition, what, seconds=15):
     return wait_until(met, what, seconds)
 
 
+def reports(status):
+    """Of those workers that have told one: who has joined anew tells it a moment later."""
+    return [worker["report"] for worker in membership(status).get("workers", []) if "report" in worker]
+
+
 def reachable(status):
-    return [worker["report"]["database"]["reachable"] for worker in membership(status).get("workers", [])
-            if "report" in worker]
+    return [report["database"]["reachable"] for report in reports(status)]
+
+
+def unpublished(status):
+    """How many facts have no position yet, by each report that knows."""
+    return [report["facts"]["unpublished"] for report in reports(status) if "facts" in report]
 
 
 def test_all_is_well(split):
-    code, status = wait_status(split, lambda status: reachable(status) == [True, True] and
-                               all("facts" in worker["report"] for worker in membership(status)["workers"]), "reports")
+    code, status = wait_status(split, lambda status: reachable(status) == [True, True] and unpublished(status) == [0, 0],
+                               "reports")
     assert code == 0 and status["ready"] and not status["draining"]
     assert status["pid"] == split.processes["gateway"].pid and status["version"] == "0.1.0"
     service = membership(status)
@@ -53,15 +62,15 @@ def test_all_is_well(split):
     assert {worker["report"]["pid"] for worker in service["workers"]} == {
         split.processes[f"membership-{n}"].pid for n in (1, 2)}
     for worker in service["workers"]:
-        assert worker["state"] == "live" and worker["credits"] == 512 and worker["report_age_ms"] < 5000
+        assert worker["state"] == "live" and worker["credits"] == 512 and worker["report_age_ms"] < 15000
         assert f"instance={worker['instance']}" in split.processes["gateway"].log()
         lanes = {lane["name"]: lane for lane in worker["report"]["lanes"]}
         assert set(lanes) == LANES and lanes["write"]["wanted"] == 6
         assert worker["report"]["database"]["version"].startswith("15.")
-        assert worker["report"]["facts"]["unpublished"] == 0
 
 
 def test_text_fits_the_screen_and_says_the_same(split):
+    wait_status(split, lambda status: reachable(status) == [True, True], "reports")
     done = split.run("status")
     lines = done.stdout.splitlines()
     assert lines[0] == "ready" and done.returncode == 0 and not done.stderr
@@ -83,11 +92,11 @@ def test_work_under_way_is_seen(split):
         call = split.begin("call", "CreatePerson", json.dumps(person()))
         wait_blocked(split)
         _, status = wait_status(split, lambda status: any(
-            lane["in_flight"] for worker in membership(status)["workers"] for lane in worker["report"]["lanes"]
-            if lane["name"] == "write"), "a write in flight")
+            lane["in_flight"] for report in reports(status) for lane in report["lanes"] if lane["name"] == "write"),
+            "a write in flight")
         assert membership(status)["in_flight"] == 1
         assert sorted(worker["held"] for worker in membership(status)["workers"]) == [0, 1]
-        assert max(worker["report"]["pending"] for worker in membership(status)["workers"]) == 1
+        assert max(report["pending"] for report in reports(status)) == 1
         lock.release()
         assert call.wait(30) == 0
         call.communicate()
@@ -99,23 +108,20 @@ def test_facts_that_are_not_published(split):
     with split.cluster.session() as other:
         other.sql("BEGIN; SELECT pg_advisory_xact_lock(hashtext('membership.fact'))")
         split.run("call", "CreatePerson", json.dumps(person()))
-        _, status = wait_status(split, lambda status: any(
-            worker["report"].get("facts", {}).get("unpublished") for worker in membership(status)["workers"]), "a lag")
-        facts = next(worker["report"]["facts"] for worker in membership(status)["workers"]
-                     if worker["report"]["facts"]["unpublished"])
-        assert facts["oldest_ms"] >= 0
+        _, status = wait_status(split, lambda status: any(unpublished(status)), "a lag")
+        assert all(report["facts"]["oldest_ms"] >= 0 for report in reports(status)
+                   if report.get("facts", {}).get("unpublished"))
         other.sql("ROLLBACK")
-    wait_status(split, lambda status: all(
-        worker["report"]["facts"]["unpublished"] == 0 for worker in membership(status)["workers"]), "no lag")
+    wait_status(split, lambda status: unpublished(status) == [0, 0], "no lag")
 
 
 def test_frozen_worker_is_missed(split):
     worker = split.processes["membership-1"]
     deaths = membership(look(split)[1])["deaths"]
     worker.freeze()
-    code, status = wait_status(split, lambda status: len(membership(status)["workers"]) == 1, "it is gone")
-    assert code == 0 and membership(status)["workers"][0]["report"]["pid"] != worker.pid
-    assert membership(status)["deaths"] == deaths + 1
+    other = split.processes["membership-2"].pid
+    code, status = wait_status(split, lambda status: [report["pid"] for report in reports(status)] == [other], "it is gone")
+    assert code == 0 and membership(status)["deaths"] > deaths
     worker.thaw()
     split.wait_ready()
     wait_status(split, lambda status: reachable(status) == [True, True], "it is back")

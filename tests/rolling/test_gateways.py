@@ -32,7 +32,7 @@ def test_successor_takes_over(new_succession, whole, tls):
 
 def test_drained(new_succession):
     """What is under way is answered, and whoever asks learns that this one is going."""
-    campus, admin = new_succession(split=True)
+    campus, admin = new_succession(split=True, settings={"CAMPUS_LOCK_MS": "20000"})
     former = campus.entrance
     body = person(home="su.learning")
     with campus.client(admin) as regular, lock_home(campus, "su.learning") as lock:

@@ -107,7 +107,7 @@ def test_too_old_for_the_schema(split):
     split.migrate(split.newer)
     split.sql(ADMITS.format(2))
     with pytest.raises(HarnessError, match="the schema of membership admits programs from number 2 on; this is number 1"):
-        split.start_beside("membership-old", "serve", "membership")
+        split.start_beside("membership-old", "serve", "membership", says=": serving ")
     assert split.processes.pop("membership-old").wait() == 1
     split.start_worker("membership-newer", split.newer)
     split.sql(ADMITS.format(3))
