@@ -239,7 +239,7 @@ $(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/tests/unit/sample_messa
 	@mkdir -p $(@D)
 	$(quiet)$(CC) $(CFLAGS) $(warnings) -o $@ $< $(BUILD)/tests/unit/sample_message.o $(BUILD)/libcampus.a -fsanitize=fuzzer,address,undefined $(LDLIBS)
 
-bench: ## measure: what DESIGN says that it holds, beside pgbench and Fastify
+bench: ## measure: what DESIGN says that it holds, beside pgbench, Fastify and Django REST framework
 	@deploy/deps build run bench
 	$(again) all
 	@BUILD='$(BUILD)' exec tests/bench/run

@@ -1,12 +1,10 @@
-"""subjects.py -- what `make bench` measures: Campus on a cluster with many people, and beside it pgbench and Fastify."""
+"""subjects.py -- what `make bench` measures: Campus on a cluster with many people, and pgbench on the same cluster."""
 
 import contextlib
 import http.client
 import os
 import pathlib
 import re
-import secrets
-import shutil
 import socket
 import subprocess
 import time
@@ -14,11 +12,11 @@ import time
 import harness
 
 HERE = pathlib.Path(__file__).resolve().parent
-PEOPLE = 200_000
 SERVICE, ROLE = "membership", "campus_membership"
 SEARCH_PATH = "membership,campus,public"
 ID_BEGINNING = "01900000-0000-7000-8"  # then 15 decimal digits: see people.sql
 FIRST_DIGITS = 100_000_000_000_000
+POINT_READ_PARAMETERS = ("id", "caller_person", "scopes")
 SETTINGS = {"CAMPUS_RATE_PRINCIPAL": "0", "CAMPUS_RATE_ADDRESS": "0", "CAMPUS_LOG_LEVEL": "info"}
 
 
@@ -32,9 +30,16 @@ class Cluster(harness.Cluster):
         subprocess.run([harness.REPOSITORY / "deploy/cluster", "start", self.folder, "max_connections=400"], check=True)
         return self
 
-    def fill(self):
-        command = self.psql("-v", f"people={PEOPLE}", "-v", f"prefix={ID_BEGINNING}", "-f", str(HERE / "people.sql"))
+    def fill(self, people):
+        command = self.psql("-v", f"people={people}", "-v", f"prefix={ID_BEGINNING}", "-f", str(HERE / "people.sql"))
         subprocess.run([*command, "-o", "/dev/null"], check=True, env={**os.environ, "PGOPTIONS": "-c search_path=" + SEARCH_PATH})
+
+
+class Server:
+    """Where a server is and what it lets in."""
+
+    def __init__(self, port, key):
+        self.port, self.key = port, key
 
 
 def person_id(number):
@@ -57,73 +62,21 @@ def fill_in(sql, values):
 # -- pgbench -----------------------------------------------------------------------------------------------------------
 
 
-def write_pgbench_script(folder):
+def write_pgbench_script(folder, people):
     """GetPerson's own statement at random ids; pgbench knows no text, so the id is put together from a number."""
     beginning = ID_BEGINNING.replace("-", "")
     sql = fill_in(statement("get_person"), {
         "id": f"('{beginning}' || :n)", "caller_person": "NULL", "scopes": "'{\"\"}'"})
     script = folder / "point_read.pgbench"
-    script.write_text(f"\\set n random({FIRST_DIGITS + 1}, {FIRST_DIGITS + PEOPLE})\n{sql};\n")
+    script.write_text(f"\\set n random({FIRST_DIGITS + 1}, {FIRST_DIGITS + people})\n{sql};\n")
     return script
-
-
-# -- Fastify -----------------------------------------------------------------------------------------------------------
-
-
-def install_fastify():
-    """Its packages, into the build folder; again only after package.json has changed."""
-    folder = harness.BUILD / "bench/fastify"
-    folder.mkdir(parents=True, exist_ok=True)
-    wanted = (HERE / "fastify/package.json").read_text()
-    stamp = folder / "installed.json"
-    if not stamp.exists() or stamp.read_text() != wanted:
-        stamp.unlink(missing_ok=True)
-        shutil.copy(HERE / "fastify/package.json", folder)
-        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"],
-                              cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise harness.HarnessError(f"npm install failed: {done.stderr.strip()[-500:]}")
-        stamp.write_text(wanted)
-    shutil.copy(HERE / "fastify/server.js", folder)
-    return folder
-
-
-class Fastify:
-    """server.js in its processes, with a token of its own."""
-
-    def __init__(self, cluster):
-        self.folder = install_fastify()
-        self.key = secrets.token_urlsafe(32)
-        self.port = free_port()
-        numbered = {"id": "$1", "caller_person": "$2", "scopes": "$3"}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "CAMPUS_"))}
-        self.environment = {
-            **kept, "NODE_ENV": "production", "PORT": str(self.port), "TOKEN": self.key, "SEARCH_PATH": SEARCH_PATH,
-            "STATEMENT": fill_in(statement("get_person"), numbered), "PGHOST": str(cluster.folder), "PGUSER": ROLE,
-            "PGDATABASE": "campus"}
-        self.child = None
-
-    def __enter__(self):
-        self.child = subprocess.Popen(["node", "server.js"], cwd=self.folder, env=self.environment)
-        harness.wait_until(lambda: self.child.poll() is None and answers(self.port), "Fastify ready")
-        return self
-
-    def __exit__(self, *_):
-        self.child.terminate()
-        self.child.wait(10)
-
-    def workers(self):
-        """The pids of the processes that serve, without the one that started them."""
-        children = pathlib.Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text()
-        return [int(pid) for pid in children.split()]
 
 
 # -- Campus ------------------------------------------------------------------------------------------------------------
 
 
-def open_campus():
-    campus = harness.Campus(cluster=Cluster(), settings=SETTINGS)
-    return campus
+def open_campus(**settings):
+    return harness.Campus(cluster=Cluster(), settings={**SETTINGS, **settings})
 
 
 def free_port():
