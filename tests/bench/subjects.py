@@ -7,7 +7,6 @@ import pathlib
 import re
 import socket
 import subprocess
-import time
 
 import harness
 
@@ -21,18 +20,24 @@ SETTINGS = {"CAMPUS_RATE_PRINCIPAL": "0", "CAMPUS_RATE_ADDRESS": "0", "CAMPUS_LO
 
 
 class Cluster(harness.Cluster):
-    """As deploy/cluster makes it for `make run`: fsync on, its own sizes. With room for as many clients of pgbench."""
+    """As deploy/cluster makes it for `make run`: fsync on, its own sizes. With room for as many clients of pgbench.
 
-    def __init__(self):
+    more    further settings of PostgreSQL, as NAME=VALUE
+    """
+
+    def __init__(self, *more):
         super().__init__(durable=True)
+        self.more = more
 
     def start(self):
-        subprocess.run([harness.REPOSITORY / "deploy/cluster", "start", self.folder, "max_connections=400"], check=True)
+        command = [harness.REPOSITORY / "deploy/cluster", "start", self.folder, "max_connections=400", *self.more]
+        subprocess.run(command, check=True)
         return self
 
-    def fill(self, people):
-        command = self.psql("-v", f"people={people}", "-v", f"prefix={ID_BEGINNING}", "-f", str(HERE / "people.sql"))
-        subprocess.run([*command, "-o", "/dev/null"], check=True, env={**os.environ, "PGOPTIONS": "-c search_path=" + SEARCH_PATH})
+    def fill(self, people, file="people.sql"):
+        """Runs a file of this folder, which has :people and the beginning of their ids, :prefix."""
+        command = self.psql("-v", f"people={people}", "-v", f"prefix={ID_BEGINNING}", "-o", "/dev/null", "-f", str(HERE / file))
+        subprocess.run(command, check=True, env={**os.environ, "PGOPTIONS": f"-c search_path={SEARCH_PATH}"})
 
 
 class Server:
@@ -75,8 +80,9 @@ def write_pgbench_script(folder, people):
 # -- Campus ------------------------------------------------------------------------------------------------------------
 
 
-def open_campus(**settings):
-    return harness.Campus(cluster=Cluster(), settings={**SETTINGS, **settings})
+def open_campus(*cluster_settings, split=False, workers=1, **settings):
+    """A campus that starts as a context manager, without limits of rate."""
+    return harness.Campus(cluster=Cluster(*cluster_settings), split=split, workers=workers, settings={**SETTINGS, **settings})
 
 
 def free_port():
@@ -104,21 +110,6 @@ def open_apart(whole):
         apart.stop()
 
 
-def start_seconds(campus, times):
-    """From the start of the process to the first 200 of /readyz, on the same database: one figure for each start."""
-    process = campus.processes["campus"]
-    taken = []
-    for _ in range(times):
-        process.stop()
-        begun = time.monotonic()
-        process.start()
-        while not answers(campus.port, "/readyz"):
-            time.sleep(0.001)
-        taken.append(time.monotonic() - begun)
-    campus.wait_ready()
-    return taken
-
-
 # -- what both have ----------------------------------------------------------------------------------------------------
 
 
@@ -137,13 +128,3 @@ def memory_mib(pid):
     """(RSS, PSS) of a process."""
     text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
     return tuple(int(re.search(rf"^{name}:\s+(\d+) kB", text, re.M)[1]) / 1024 for name in ("Rss", "Pss"))
-
-
-@contextlib.contextmanager
-def idle_connections(server, count):
-    """Keeps connections open, each of which has had one answer."""
-    with contextlib.ExitStack() as stack:
-        for number in range(1, count + 1):
-            client = stack.enter_context(harness.Client("127.0.0.1", server.port, server.key))
-            client.get(f"/v1/people/{person_id(number)}").expect(200)
-        yield
