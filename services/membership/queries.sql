@@ -226,28 +226,30 @@ SELECT p.*
          FROM person WHERE id = page.person_id LIMIT 1) AS p
  ORDER BY p.student_number
 
--- What is found is sorted as a whole: it is as many as the words leave.
+-- Each search is planned by its words, which therefore stand in no sub-select: what many have is met soon on a walk in the list's
+-- order, what few have is found by its grams and sorted. By name it is always sorted, as who shares a name stands in one place.
 -- name: search_people
 SELECT p.id, p.student_number, p.name, p.latin_name, p.home::text, p.grade, p.class_name, p.status, p.email, p.phone,
        p.version, p.created_at, p.updated_at
   FROM person p
- WHERE ((p.grams @> (SELECT campus.query_grams(:q::text)) AND p.folded LIKE ALL ((SELECT campus.query_patterns(:q))::text[]))
+ WHERE ((p.grams @> campus.query_grams(:q::text) AND p.folded LIKE ALL (campus.query_patterns(:q)))
         OR (p.student_number >= :q AND p.student_number < :q || chr(1114111)))
    AND (:home::ltree IS NULL OR p.home <@ :home)
    AND (:grade::int IS NULL OR p.grade = :grade)
    AND (:status::text IS NULL OR p.status = :status)
    AND EXISTS (SELECT FROM person_reach r
-                WHERE r.person_id = p.id
-                  AND r.ancestor = ANY ((SELECT anchors(:scopes::ltree[], :organisation::ltree, :home))::ltree[])
+                WHERE r.person_id = p.id AND r.ancestor = ANY (anchors(:scopes::ltree[], :organisation::ltree, :home))
                   AND r.since <= (SELECT campus.today()) AND r.until > (SELECT campus.today())
                   AND (:organisation IS NULL OR is_member(r.person_id, r.ancestor)))
-   AND (CASE coalesce(:sort::text, 'id') WHEN 'name' THEN p.name COLLATE "zh-x-icu"
-                                         WHEN 'student_number' THEN p.student_number ELSE '' END, p.id)
-       > (CASE coalesce(:sort, 'id') WHEN 'name' THEN coalesce(:after_name::text, '')
-                                     WHEN 'student_number' THEN coalesce(:after_student_number::text, '') ELSE '' END,
-          coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000'))
- ORDER BY CASE coalesce(:sort, 'id') WHEN 'name' THEN p.name COLLATE "zh-x-icu"
-                                     WHEN 'student_number' THEN p.student_number ELSE '' END, p.id
+   AND CASE coalesce(:sort::text, 'id')
+         WHEN 'name' THEN (p.name COLLATE "zh-x-icu", p.id)
+                          > (coalesce(:after_name::text, ''), coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000'))
+         WHEN 'student_number' THEN p.student_number > coalesce(:after_student_number::text, '')
+         ELSE p.id > coalesce(:after_id, '00000000-0000-0000-0000-000000000000')
+       END
+ ORDER BY CASE :sort WHEN 'name' THEN p.name COLLATE "zh-x-icu" END,
+          CASE :sort WHEN 'student_number' THEN p.student_number END,
+          p.id
  LIMIT :page_limit
 
 -- One statement counts a list and a search; the branch that is not asked for is not run.

@@ -45,7 +45,7 @@ INSERT INTO person (id, student_number, name, latin_name, grams, home, grade, cl
 SELECT (:'prefix' || lpad((100000000000000 + n)::text, 15, '0'))::uuid, 'B' || lpad(n::text, 8, '0'), name, latin_name, grams,
        ('university.c' || n % 40)::ltree, 2018 + n % 8, '班' || n % 40, 'student' || n || '@example.edu', now(), now()
   FROM generate_series(1, :people) n
-  JOIN names ON i = CASE WHEN n % (:people / 25) = 0 THEN -1 ELSE n % 8000 END
+  JOIN names ON i = CASE WHEN n % (:people / 25) = 0 THEN -1 ELSE (hashint4(n) & 65535) % 8000 END
  ORDER BY n;
 INSERT INTO membership (id, person_id, organisation, kind, since, created_at, updated_at)
 SELECT ('01900000-0000-7000-9' || lpad((5 * n + k)::text, 15, '0'))::uuid,

@@ -1,0 +1,64 @@
+"""test_search_plan.py -- a search reads few people, whether few or many have its words: by what PostgreSQL read, not by time."""
+
+import json
+import re
+
+import pytest
+
+import harness
+
+PEOPLE = 10_000
+PAGE_LIMIT = 21
+# Every second one is a 同学, one is called 欧阳修.
+FILL = f"""
+SET search_path = membership, campus, public;
+INSERT INTO organisation (path, kind, title) VALUES ('crowded', 'university', '大学');
+INSERT INTO person (id, student_number, name, home)
+SELECT new_id(), 'P' || lpad(n::text, 8, '0'),
+       CASE WHEN n = {PEOPLE} THEN '欧阳修' WHEN n % 2 = 0 THEN '同学' ELSE '老师' END, 'crowded'
+  FROM generate_series(1, {PEOPLE}) n;
+ANALYZE person, person_reach;
+"""
+
+
+@pytest.fixture(scope="module")
+def crowd(campus):
+    campus.sql(FILL)
+    return campus
+
+
+def prepared(name):
+    """The service's statement with $1, $2 ..., and the names of these."""
+    queries = (harness.REPOSITORY / "services/membership/queries.sql").read_text()
+    sql = re.search(rf"^-- name: {name}\n(.*?)^--", queries, re.M | re.S)[1]
+    names = list(dict.fromkeys(re.findall(r"(?<!:):(\w+)", sql)))
+    return re.sub(r"(?<!:):(\w+)", lambda found: f"${names.index(found[1]) + 1}", sql), names
+
+
+def nodes(plan):
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def read_people(campus, **asked):
+    """How many rows of person one search reads, planned for its words as the service's lane does."""
+    sql, names = prepared("search_people")
+    values = {"scopes": "{\"\"}", "page_limit": PAGE_LIMIT, **asked}
+    arguments = ", ".join(f"'{values[name]}'" if name in values else "NULL" for name in names)
+    rows = campus.sql(f"SET search_path = membership, campus, public; SET plan_cache_mode = force_custom_plan; PREPARE search AS {sql};"
+                      f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE search ({arguments})", role="campus_membership")
+    plan = json.loads("\n".join(row[0] for row in rows))[0]["Plan"]
+    return sum((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+               for node in nodes(plan) if node.get("Relation Name") == "person")
+
+
+@pytest.mark.parametrize("sort", ["id", "student_number"])
+def test_what_many_have_is_met_on_the_way(crowd, sort):
+    assert PAGE_LIMIT <= read_people(crowd, q="同学", sort=sort) < PEOPLE / 20
+
+
+@pytest.mark.parametrize("sort", ["id", "name", "student_number"])
+@pytest.mark.parametrize("q", ["欧阳", "P00004711"])
+def test_what_few_have_is_found(crowd, q, sort):
+    assert 1 <= read_people(crowd, q=q, sort=sort) < 10
