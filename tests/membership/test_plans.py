@@ -1,4 +1,4 @@
-"""test_search_plan.py -- a search reads few people, whether few or many have its words: by what PostgreSQL read, not by time."""
+"""test_plans.py -- a page of a list or of a search reads few rows, however many there are: by what PostgreSQL read, not by time."""
 
 import json
 import re
@@ -9,13 +9,15 @@ import harness
 
 PEOPLE = 10_000
 PAGE_LIMIT = 21
-# Every second one is a 同学, one is called 欧阳修.
+# Every second one is a 同学, one is called 欧阳修; the colleges are small.
 FILL = f"""
 SET search_path = membership, campus, public;
 INSERT INTO organisation (path, kind, title) VALUES ('crowded', 'university', '大学');
+INSERT INTO organisation (path, kind, title)
+SELECT ('crowded.c' || n)::ltree, 'college', '学院' FROM generate_series(0, 399) n;
 INSERT INTO person (id, student_number, name, home)
 SELECT new_id(), 'P' || lpad(n::text, 8, '0'),
-       CASE WHEN n = {PEOPLE} THEN '欧阳修' WHEN n % 2 = 0 THEN '同学' ELSE '老师' END, 'crowded'
+       CASE WHEN n = {PEOPLE} THEN '欧阳修' WHEN n % 2 = 0 THEN '同学' ELSE '老师' END, ('crowded.c' || n % 400)::ltree
   FROM generate_series(1, {PEOPLE}) n;
 ANALYZE person, person_reach;
 """
@@ -41,24 +43,30 @@ def nodes(plan):
         yield from nodes(child)
 
 
-def read_people(campus, **asked):
-    """How many rows of person one search reads, planned for its words as the service's lane does."""
-    sql, names = prepared("search_people")
+def read_rows(campus, statement, table, **asked):
+    """How many rows of a table one run of a statement reads, planned for its values as the service's lane does."""
+    sql, names = prepared(statement)
     values = {"scopes": "{\"\"}", "page_limit": PAGE_LIMIT, **asked}
     arguments = ", ".join(f"'{values[name]}'" if name in values else "NULL" for name in names)
-    rows = campus.sql(f"SET search_path = membership, campus, public; SET plan_cache_mode = force_custom_plan; PREPARE search AS {sql};"
-                      f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE search ({arguments})", role="campus_membership")
+    rows = campus.sql(f"SET search_path = membership, campus, public; SET plan_cache_mode = force_custom_plan; PREPARE it AS {sql};"
+                      f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE it ({arguments})", role="campus_membership")
     plan = json.loads("\n".join(row[0] for row in rows))[0]["Plan"]
     return sum((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-               for node in nodes(plan) if node.get("Relation Name") == "person")
+               for node in nodes(plan) if node.get("Relation Name") == table)
+
+
+@pytest.mark.parametrize("order", ["id", "name", "student_number"])
+def test_a_list_reads_a_page(crowd, order):
+    assert read_rows(crowd, f"list_people_by_{order}", "person_reach") == PAGE_LIMIT
+    assert read_rows(crowd, f"list_people_by_{order}", "person") == PAGE_LIMIT
 
 
 @pytest.mark.parametrize("sort", ["id", "student_number"])
 def test_what_many_have_is_met_on_the_way(crowd, sort):
-    assert PAGE_LIMIT <= read_people(crowd, q="同学", sort=sort) < PEOPLE / 20
+    assert PAGE_LIMIT <= read_rows(crowd, "search_people", "person", q="同学", sort=sort) < PEOPLE / 20
 
 
 @pytest.mark.parametrize("sort", ["id", "name", "student_number"])
 @pytest.mark.parametrize("q", ["欧阳", "P00004711"])
 def test_what_few_have_is_found(crowd, q, sort):
-    assert 1 <= read_people(crowd, q=q, sort=sort) < 10
+    assert 1 <= read_rows(crowd, "search_people", "person", q=q, sort=sort) < 10
