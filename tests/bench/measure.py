@@ -57,7 +57,7 @@ def pgbench(cluster, script, clients):
     return run
 
 
-def in_pairs(ours, others):
+def in_pairs(ours, others, seconds=SECONDS):
     """{name: [(our run, its run), ...]} of runners: ours, other, ours, other ..., so that what disturbs the machine disturbs
     both. Each warms up first."""
     for runner in (ours, *others.values()):
@@ -65,7 +65,7 @@ def in_pairs(ours, others):
     pairs = {name: [] for name in others}
     for _ in range(ROUNDS):
         for name, other in others.items():
-            pairs[name].append((ours(SECONDS), other(SECONDS)))
+            pairs[name].append((ours(seconds), other(seconds)))
     return pairs
 
 

@@ -1,6 +1,9 @@
 """report.py -- how `make bench` tells what it found: progress to stderr; tables, as README has them, and goals to stdout."""
 
 import sys
+import time
+
+BEGUN = time.monotonic()
 
 
 def say(text=""):
@@ -8,7 +11,7 @@ def say(text=""):
 
 
 def progress(text):
-    print(f"  {text} ...", file=sys.stderr, flush=True)
+    print(f"{time.monotonic() - BEGUN:5.0f} s  {text} ...", file=sys.stderr, flush=True)
 
 
 def table(head, rows):
