@@ -26,7 +26,8 @@ local function person_path(n)
 end
 
 local function get(path, authorization)
-    return wrk.format("GET", path, { ["Authorization"] = authorization, ["Connection"] = math.random(200) == 1 and "close" or nil })
+    local connection = math.random(200) == 1 and "close" or nil
+    return wrk.format("GET", path, { ["Authorization"] = authorization, ["Connection"] = connection })
 end
 
 local function create_person()

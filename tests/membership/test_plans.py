@@ -1,4 +1,4 @@
-"""test_plans.py -- a page of a list or of a search reads few rows, however many there are: by what PostgreSQL read, not by time."""
+"""test_plans.py -- a page of a list or a search reads few rows, however many there are: by PostgreSQL's plans, not by time."""
 
 import json
 import re
@@ -48,7 +48,8 @@ def read_rows(campus, statement, table, **asked):
     sql, names = prepared(statement)
     values = {"scopes": "{\"\"}", "page_limit": PAGE_LIMIT, **asked}
     arguments = ", ".join(f"'{values[name]}'" if name in values else "NULL" for name in names)
-    rows = campus.sql(f"SET search_path = membership, campus, public; SET plan_cache_mode = force_custom_plan; PREPARE it AS {sql};"
+    rows = campus.sql("SET search_path = membership, campus, public; SET plan_cache_mode = force_custom_plan;"
+                      f"PREPARE it AS {sql};"
                       f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE it ({arguments})", role="campus_membership")
     plan = json.loads("\n".join(row[0] for row in rows))[0]["Plan"]
     return sum((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]

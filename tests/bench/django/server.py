@@ -1,4 +1,4 @@
-"""server.py -- the peer of `make bench`: GET /v1/people/{id} by Django REST framework, gunicorn and psycopg, as Debian ships them.
+"""server.py -- a peer of `make bench`: GET /v1/people/{id} by Django REST framework, gunicorn and psycopg, as of Debian.
 
 What a campus would else write, in its quickest form: no middleware, no serializer between the row and the JSON, a connection
 that each thread keeps, the token checked from memory. From the environment: TOKEN, STATEMENT (with %(id)s, %(caller_person)s and
