@@ -10,6 +10,7 @@ import harness
 import subjects
 
 HERE = pathlib.Path(__file__).resolve().parent
+STOP_SECONDS = 30
 # Of two, three and five workers (gunicorn's own advice for two cores) with one to eight threads each this served most there. The
 # worker called sync keeps no connection alive.
 GUNICORN = ("--worker-class=gthread", "--workers=2", "--threads=4", "--keep-alive=75", "--log-level=warning")
@@ -49,7 +50,11 @@ class Peer:
 
     def __exit__(self, *_):
         self.child.terminate()
-        self.child.wait(10)
+        try:
+            self.child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.child.kill()  # its workers see that they are orphans
+            self.child.wait()
 
     def is_ready(self):
         if self.child.poll() is not None:
