@@ -1,5 +1,5 @@
--- growth.sql -- :people people with five memberships each, for `make bench`: 40 colleges and 400 societies that grow with them, one
--- surname in twenty is 王, and 25 people have a name that no others share, however many there are.
+-- growth.sql -- :people people with five memberships each, for `make bench`: 40 colleges and 400 societies that grow with them,
+-- one surname in twenty is 王, and 25 people have a name that no others share, however many there are.
 --
 -- Filled as a restored dump would be: without triggers, the indexes built at the end. What the triggers would have kept,
 -- person_reach, is filled by the same rule.
@@ -54,3 +54,7 @@ ALTER TABLE person_reach ADD PRIMARY KEY (ancestor, person_id, since);
 SELECT made_by FROM later \gexec
 VACUUM (ANALYZE, FREEZE) person, person_reach, membership, organisation;
 CHECKPOINT;
+
+-- Where people are read all day, they are in memory.
+CREATE EXTENSION pg_prewarm SCHEMA public;
+SELECT pg_prewarm('person'), pg_prewarm('person_pkey');
