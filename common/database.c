@@ -33,12 +33,13 @@ struct slot {
     struct database_connection *connection;
     struct queue queue; /* what queue_by binds to it; empty while it is not ready */
     bool ready, was_ready;
+    uint32_t caller; /* of the batch in flight, in a lane that is shared out; else 0 */
 };
 
 struct lane_state {
     struct database *database;
     struct slot *slots;
-    uint32_t slot_count, depth, ready, in_flight;
+    uint32_t slot_count, depth, share, ready, in_flight;
     struct queue queue; /* for any connection, and for none */
     struct queue pausing; /* conflicts, until their resume_us; in no order of it */
     size_t waiting; /* in `queue` and in those of the slots */
@@ -72,17 +73,23 @@ static void queue_insert(struct queue *queue, struct batch *batch)
     queue->count++;
 }
 
-static struct batch *queue_take(struct queue *queue)
+/* Takes the one behind `older`, or the first. NULL where there is none. */
+static struct batch *queue_take_behind(struct queue *queue, struct batch *older)
 {
-    struct batch *batch = queue->first;
+    struct batch **place = older ? &older->next : &queue->first, *batch = *place;
     if (!batch)
         return NULL;
-    queue->first = batch->next;
-    if (!queue->first)
-        queue->last = NULL;
+    *place = batch->next;
+    if (!batch->next)
+        queue->last = older;
     queue->count--;
     batch->next = NULL;
     return batch;
+}
+
+static struct batch *queue_take(struct queue *queue)
+{
+    return queue_take_behind(queue, NULL);
 }
 
 static struct queue queue_take_all(struct queue *queue)
@@ -276,6 +283,7 @@ static void on_answer(struct batch *batch, enum answer answer, void *context)
     };
     struct lane_state *lane = ((struct slot *)context)->lane;
     lane->in_flight--;
+    ((struct slot *)context)->caller = 0;
     if (answer < ANSWER_CONFLICT)
         finish(lane, batch, outcomes[answer]);
     else
@@ -286,13 +294,36 @@ static void on_answer(struct batch *batch, enum answer answer, void *context)
 
 /* ---- the pump ---- */
 
+/* Whether its caller holds no more of the lane than one may: so that whoever asks for much at once never keeps others
+ * from all of it. */
+static bool within_share(const struct lane_state *lane, const struct batch *batch)
+{
+    uint32_t held = 0;
+    if (!lane->share || !batch->caller)
+        return true;
+    for (const struct slot *slot = lane->slots; slot < lane->slots + lane->slot_count; slot++)
+        held += slot->caller == batch->caller;
+    return held < lane->share;
+}
+
+/* The oldest that is for any connection and may go now, or NULL; *older: the one before it. */
+static struct batch *next_for_any(const struct lane_state *lane, struct batch **older)
+{
+    struct batch *batch = lane->queue.first;
+    for (*older = NULL; batch && !within_share(lane, batch); batch = batch->next)
+        *older = batch;
+    return batch;
+}
+
 /* Of the ready connections that have something to take and room for it, the one with the fewest in flight. */
 static struct slot *next_slot(struct lane_state *lane)
 {
+    struct batch *older;
+    const struct batch *any = next_for_any(lane, &older);
     struct slot *best = NULL;
     uint32_t fewest = UINT32_MAX;
     for (struct slot *slot = lane->slots; slot < lane->slots + lane->slot_count; slot++) {
-        if (!slot->ready || (!slot->queue.first && !lane->queue.first) || !database_connection_takes(slot->connection))
+        if (!slot->ready || (!slot->queue.first && !any) || !database_connection_takes(slot->connection))
             continue;
         uint32_t in_flight = database_connection_in_flight(slot->connection);
         if (in_flight < fewest) {
@@ -307,10 +338,11 @@ static struct slot *next_slot(struct lane_state *lane)
 static struct batch *slot_take(struct slot *slot)
 {
     struct lane_state *lane = slot->lane;
-    const struct batch *own = slot->queue.first, *any = lane->queue.first;
+    struct batch *older;
+    const struct batch *own = slot->queue.first, *any = next_for_any(lane, &older);
     bool takes_own = own && (!any || own->queued_us <= any->queued_us);
     lane->waiting--;
-    return queue_take(takes_own ? &slot->queue : &lane->queue);
+    return takes_own ? queue_take(&slot->queue) : queue_take_behind(&lane->queue, older);
 }
 
 static void pump_lane(struct lane_state *lane)
@@ -324,6 +356,7 @@ static void pump_lane(struct lane_state *lane)
             finish(lane, batch, BATCH_EXPIRED);
         } else {
             lane->in_flight++;
+            slot->caller = lane->share ? batch->caller : 0;
             database_connection_add(slot->connection, batch);
         }
     }
@@ -416,6 +449,8 @@ static void open_lane(struct database *database, struct event_base *base, enum l
     lane->database = database;
     lane->depth = database->options->lanes[name].depth;
     lane->slot_count = database->options->lanes[name].connections;
+    lane->share = database->options->shares[name];
+    assert(!lane->share || lane->depth == 1); /* else a slot has several callers */
     lane->down_since_us = clock_monotonic_us();
     lane->slots = calloc(lane->slot_count + 1, sizeof *lane->slots);
     if (!lane->slots)

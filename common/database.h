@@ -58,6 +58,7 @@ enum batch_outcome {
 struct batch {
     enum lane lane;
     uint32_t queue_by; /* of writes: equal values use the same connection; 0: any */
+    uint32_t caller; /* on whose behalf, as a hash; 0: nobody's */
     struct step *steps;
     size_t step_count;
     int64_t deadline_us; /* clock_monotonic_us() */
@@ -87,6 +88,7 @@ struct database_options {
     const char *role; /* user= */
     const char *schema; /* search_path: this, then campus */
     struct lane_options lanes[LANE_COUNT];
+    uint32_t shares[LANE_COUNT]; /* connections that one caller's batches may hold at once, of depth 1; 0: all */
     uint32_t statement_ms, lock_ms; /* timeouts; imports and the background have ten times as long for a statement */
     uint32_t queue_limit; /* batches that wait in one lane, at most: more are refused as unavailable */
     uint32_t unavailable_ms; /* how long a batch waits for a lane without any connection */

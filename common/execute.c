@@ -138,10 +138,8 @@ static uint32_t queue_of(const struct call *call)
     if (!field || !(call->present >> field->index & 1))
         return 0;
     const struct wire_field *value = &call->fields[field->index];
-    uint64_t hash = UINT64_C(0xcbf29ce484222325) ^ (value->bytes.data ? 0 : value->value); /* FNV-1a */
-    for (size_t i = 0; value->bytes.data && i < value->bytes.size; i++)
-        hash = (hash ^ value->bytes.data[i]) * UINT64_C(0x100000001b3);
-    return (uint32_t)(hash ^ hash >> 32) | 1;
+    struct slice bytes = value->bytes.data ? value->bytes : slice_of(&value->value, sizeof value->value);
+    return slice_hash(bytes) | 1;
 }
 
 static bool counts(const struct call *call)
@@ -161,6 +159,7 @@ static void begin_batch(struct call *call, void (*on_done)(struct batch *, enum 
     *batch = (struct batch){
         .lane = call->plan->lane,
         .queue_by = queue_of(call),
+        .caller = call->caller.id ? slice_hash(slice_text(call->caller.id)) | 1 : 0,
         .steps = arena_zalloc(call->arena, (call->plan->step_count + FRAMEWORK_STEPS) * sizeof *batch->steps),
         .deadline_us = call->deadline_us,
         .on_done = on_done,

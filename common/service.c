@@ -162,6 +162,12 @@ static bool start_failed(const char *error)
     return false;
 }
 
+/* What one caller may have of so many, where others should always find one. */
+static uint32_t all_but_one(uint32_t count)
+{
+    return count > 1 ? count - 1 : 1;
+}
+
 static void set_database_options(struct runtime *runtime)
 {
     const struct settings *settings = runtime->options->settings;
@@ -175,6 +181,7 @@ static void set_database_options(struct runtime *runtime)
                    [LANE_BRIEF] = { 2, 1 },
                    [LANE_IMPORT] = { 2, 1 },
                    [LANE_BACKGROUND] = { 1, 1 } },
+        .shares = { [LANE_HEAVY] = all_but_one(settings->heavy_connections), [LANE_IMPORT] = 1 },
         .statement_ms = settings->statement_ms,
         .lock_ms = settings->lock_ms,
         .queue_limit = settings->queue_limit,

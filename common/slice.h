@@ -42,4 +42,13 @@ static inline struct slice slice_trimmed(struct slice s)
     return s;
 }
 
+/* FNV-1a, folded: spreads values over few places, and hides nothing. */
+static inline uint32_t slice_hash(struct slice s)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < s.size; i++)
+        hash = (hash ^ s.data[i]) * UINT64_C(0x100000001b3);
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
 #endif

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness import wait_until
-from load import found, Lock, lock_home, person, send, Sent, Traffic, wait_blocked
+from load import BLOCKED, found, Lock, lock_home, person, send, Sent, Traffic, wait_blocked
 
 # More than all workers have connections for, of any lane.
 MANY = 16
@@ -37,8 +37,9 @@ def assert_flows(campus, key):
 
 def test_lists_that_wait(split, split_admin):
     """No list of memberships comes through; no person is waited for."""
+    callers = [split_admin, split.key()]
     with Lock(split, "LOCK TABLE membership.membership") as lock:
-        sent = [send(split, split_admin, "GET", "/v1/memberships") for _ in range(MANY)]
+        sent = [send(split, callers[i % 2], "GET", "/v1/memberships") for i in range(MANY)]
         wait_blocked(split, 4)  # all connections for what is heavy, of both workers
         assert_flows(split, split_admin)
         with split.client(split_admin) as client:
@@ -48,12 +49,28 @@ def test_lists_that_wait(split, split_admin):
         assert [one.answer().status for one in sent] == [200] * MANY
 
 
+def test_lists_of_one_caller_that_wait(split, split_admin):
+    """Whoever asks for much that is heavy has all connections for it but one: others' lists come through."""
+    other = split.key()
+    with Lock(split, "LOCK TABLE membership.membership") as lock:
+        sent = [send(split, split_admin, "GET", "/v1/memberships") for _ in range(MANY)]
+        wait_blocked(split, 2)
+        with split.client(other) as client:
+            for _ in range(MANY):
+                client.get("/v1/organisations").expect(200)
+        assert split.value(BLOCKED) == "2"
+        assert all(one.under_way() for one in sent)
+        lock.release()
+        assert [one.answer().status for one in sent] == [200] * MANY
+
+
 def test_imports_that_wait(split, split_admin, split_client):
     """Neither reads, writes and lists, nor the relay of the facts, wait for them."""
     def roster():
         return "student_number,name,home\n{student_number},{name},su\n".format(**person()).encode()
+    callers = [split_admin, split.key()]
     with Lock(split, "SELECT pg_advisory_xact_lock(hashtext('membership.import_people'))") as lock:
-        sent = [send(split, split_admin, "POST", "/v1/people:import", raw=roster(), type="text/csv") for _ in range(MANY)]
+        sent = [send(split, callers[i % 2], "POST", "/v1/people:import", raw=roster(), type="text/csv") for i in range(MANY)]
         wait_blocked(split, 4)
         assert_flows(split, split_admin)
         split_client.get("/v1/people").expect(200)
