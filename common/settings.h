@@ -35,7 +35,12 @@
     NUMBER(max_connections_address, 2000, 1, 1000000, "HTTP connections at once from one address")                     \
     NUMBER(rate_principal, 1000, 0, 500000, "requests a second of one key; 0: any")                                    \
     NUMBER(rate_address, 2000, 0, 500000, "requests a second from one address; 0: any")                                \
+    NUMBER(rate_connections, 500, 0, 500000, "connections a second from one address; 0: any")                          \
+    NUMBER(rate_handshakes, 100, 0, 500000, "the same over TLS, where each costs much; 0: any")                        \
+    NUMBER(rate_failures, 100, 0, 500000, "requests a second with keys that nobody has, from one address; 0: any")     \
     NUMBER(rate_burst_s, 2, 1, 2, "seconds of its rate that may come at once")                                         \
+    NUMBER(body_memory, 134217728, 33554432, 4294967295, "bytes of large bodies at once; a quarter from one address")  \
+    NUMBER(concurrent_principal, 256, 0, 100000, "requests of one key under way at once; 0: any")                      \
     NUMBER(queue_limit, 2000, 1, 100000, "requests of one service that wait for a worker")                             \
     NUMBER(queue_ms, 1000, 1, 60000, "how long a request waits for a worker")                                          \
     NUMBER(ping_ms, 250, 10, 250, "between two pings of a worker; three missed ones are its death")                    \

@@ -21,7 +21,7 @@ class Succession(harness.Campus):
 
     def __init__(self, settings=None, **options):
         settings = {"CAMPUS_REUSE_PORT": "1", "CAMPUS_LOG_LEVEL": "debug", "CAMPUS_RATE_PRINCIPAL": "0",
-                    "CAMPUS_RATE_ADDRESS": "0", **(settings or {})}
+                    "CAMPUS_RATE_ADDRESS": "0", "CAMPUS_RATE_CONNECTIONS": "0", **(settings or {})}
         super().__init__(settings=settings, **options)
         self.endpoints = [f"ipc://{self.folder}/bus-{n}" for n in "ab"]
         self.generation = 0

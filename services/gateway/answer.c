@@ -4,6 +4,7 @@
 #include "common/uuid.h"
 #include "common/wire.h"
 #include "services/gateway/exchange_state.h"
+#include "services/gateway/forwarded.h"
 #include "services/gateway/problem.h"
 
 #include "bus.pb-c.h"
@@ -51,6 +52,12 @@ static void add_cors(struct exchange *exchange)
                       exchange->match.allow ? exchange->match.allow : "");
 }
 
+/* A proxy's connection is that of many clients: one's haste is not theirs. */
+static bool hasty(const struct exchange *exchange)
+{
+    return exchange->hasty && !forwarded_trusts(exchange->context->trusted, &exchange->request->address);
+}
+
 static void respond_with(struct exchange *exchange, struct http_response response)
 {
     add_cors(exchange);
@@ -59,6 +66,7 @@ static void respond_with(struct exchange *exchange, struct http_response respons
     log_debug("answered", "request=%s method=%s status=%d", exchange->request_id,
               exchange->match.rpc ? exchange->match.rpc->name : "-", response.status);
     response.headers = buffer_slice(&exchange->headers);
+    response.hasty = hasty(exchange);
     http_respond(exchange->http, &response);
 }
 
@@ -91,6 +99,7 @@ void answer_problem(struct exchange *exchange)
         buffer_printf(&exchange->headers, "Allow: %s\r\n", exchange->match.allow);
     if (problem->retry_after_ms)
         buffer_printf(&exchange->headers, "Retry-After: %u\r\n", (problem->retry_after_ms + 999) / 1000);
+    exchange->hasty |= problem->status == STATUS_TOO_MANY_REQUESTS;
     buffer_text(&exchange->headers, "Cache-Control: no-store\r\n");
     respond(exchange, status_http(problem->status), PROBLEM_TYPE, buffer_slice(&body));
 }

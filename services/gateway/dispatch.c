@@ -274,6 +274,7 @@ struct dispatch_ticket *dispatch_send(struct dispatcher *dispatcher, const struc
     assert(service); /* the rpc is of our schema */
     struct dispatch_ticket *ticket = ticket_new(service, header, body);
     size_t most = dispatcher->options.max_message;
+    uint32_t most_of_caller = dispatcher->options.caller_limit;
     ticket->on_reply = callback;
     ticket->context = context;
     ticket_queue(ticket, false);
@@ -281,6 +282,10 @@ struct dispatch_ticket *dispatch_send(struct dispatcher *dispatcher, const struc
         evtimer_add(dispatcher->tick, &tick_time);
     if (ticket->envelope_size > most || ticket->body_size > most) {
         ticket_refuse(ticket, OUTCOME_TOO_LARGE);
+        return ticket;
+    }
+    if (ticket->of_caller && most_of_caller && *ticket->of_caller > most_of_caller) {
+        ticket_refuse(ticket, OUTCOME_TOO_MANY);
         return ticket;
     }
     service_serve(service);

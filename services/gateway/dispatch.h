@@ -28,13 +28,14 @@ struct dispatch_options {
     struct allowed *allowed; /* likewise: which key may serve what. The dispatcher's thread's own; borrowed */
     const struct schema *schema; /* a worker must know every method of its service in it */
     uint32_t queue_limit; /* requests of one service that wait for a worker, at most */
+    uint32_t caller_limit; /* requests of one caller at once, those included that their client has left; 0: any */
     uint32_t queue_ms; /* how long one waits at most: then 503 with Retry-After */
     uint32_t ping_ms; /* between two pings, 10 to 250 (what workers count on); three missed ones are a death */
     size_t max_message;
 };
 
-/* The answer, or the dispatcher's own refusal (UNAVAILABLE, DEADLINE_EXCEEDED). reply and body are borrowed for the call.
- * Called once a ticket, never from within dispatch_send(). */
+/* The answer, or the dispatcher's own refusal (UNAVAILABLE, DEADLINE_EXCEEDED, TOO_LARGE, TOO_MANY_REQUESTS). reply and
+ * body are borrowed for the call. Called once a ticket, never from within dispatch_send(). */
 typedef void (*dispatch_on_reply)(const BusReply *reply, struct slice body, void *context);
 
 /* NULL with *error, which lies in the arena. */

@@ -5,7 +5,7 @@
 
 static const char *const outcome_names[OUTCOMES] = {
     [OUTCOME_ANSWERED] = "answered",   [OUTCOME_UNAVAILABLE] = "unavailable", [OUTCOME_DEADLINE] = "deadline_exceeded",
-    [OUTCOME_TOO_LARGE] = "too_large", [OUTCOME_CANCELLED] = "cancelled",
+    [OUTCOME_TOO_LARGE] = "too_large", [OUTCOME_TOO_MANY] = "too_many",       [OUTCOME_CANCELLED] = "cancelled",
 };
 
 /* A number that each service has, at its place in struct service. */

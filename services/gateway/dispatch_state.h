@@ -26,6 +26,7 @@ enum {
     RETRY_AFTER_MS = 1000,
     LONGEST_NAME = 64, /* of a service or an instance that a worker names */
     LONGEST_REPORT = 4096, /* bytes that a worker may tell of itself */
+    CALLER_PLACES = 4096, /* where callers' requests are counted; those that meet in one share its limit */
     REMEMBERED_REFUSALS = 64, /* instances that were refused, so that each is logged once */
 };
 
@@ -35,6 +36,7 @@ enum outcome {
     OUTCOME_UNAVAILABLE,
     OUTCOME_DEADLINE,
     OUTCOME_TOO_LARGE,
+    OUTCOME_TOO_MANY,
     OUTCOME_CANCELLED,
     OUTCOMES
 };
@@ -56,6 +58,7 @@ struct dispatch_ticket {
     uint64_t lost_instance; /* the worker lost last (its fingerprint), or 0: rather not to that one again */
     struct service *service;
     struct worker *worker; /* of SENT */
+    uint32_t *of_caller; /* where its caller's are counted; NULL: nobody's */
     int64_t deadline_us, queued_until_us;
     dispatch_on_reply on_reply;
     void *context;
@@ -91,6 +94,7 @@ struct dispatcher {
     struct worker *workers;
     struct dispatch_ticket *tickets;
     size_t pending;
+    uint32_t of_callers[CALLER_PLACES]; /* tickets, by a hash of their caller */
     struct ticket_list refused;
     struct wheel wheel;
     struct event *tick, *ping, *kick;

@@ -13,7 +13,17 @@ static const struct {
     [OUTCOME_UNAVAILABLE] = { CAMPUS__STATUS__UNAVAILABLE, "unavailable", RETRY_AFTER_MS },
     [OUTCOME_DEADLINE] = { CAMPUS__STATUS__DEADLINE_EXCEEDED, "deadline_exceeded", 0 },
     [OUTCOME_TOO_LARGE] = { CAMPUS__STATUS__TOO_LARGE, "too_large", 0 },
+    [OUTCOME_TOO_MANY] = { CAMPUS__STATUS__TOO_MANY_REQUESTS, "too_many_requests", RETRY_AFTER_MS },
 };
+
+static uint32_t *count_for_caller(struct dispatcher *dispatcher, const BusRequest *header)
+{
+    if (!header->caller)
+        return NULL;
+    uint32_t *count = &dispatcher->of_callers[slice_hash(slice_text(header->caller->id)) % CALLER_PLACES];
+    ++*count;
+    return count;
+}
 
 struct dispatch_ticket *ticket_new(struct service *service, const BusRequest *header, struct slice body)
 {
@@ -22,6 +32,7 @@ struct dispatch_ticket *ticket_new(struct service *service, const BusRequest *he
     if (!ticket)
         abort();
     *ticket = (struct dispatch_ticket){ .id = ++dispatcher->last_id, .service = service, .body_size = body.size };
+    ticket->of_caller = count_for_caller(dispatcher, header);
     ticket->deadline_us = clock_monotonic_us() + (int64_t)header->left_ms * 1000;
     ticket->envelope_size = envelope_pack_request(dispatcher->boot, ticket->id, header, ticket->bytes);
     if (body.size > 0)
@@ -58,6 +69,8 @@ void ticket_free(struct dispatch_ticket *ticket)
     struct dispatcher *dispatcher = ticket->service->dispatcher;
     ticket_take(ticket);
     HASH_DEL(dispatcher->tickets, ticket);
+    if (ticket->of_caller)
+        --*ticket->of_caller;
     if (!ticket->abandoned)
         dispatcher->pending--;
     free(ticket);

@@ -12,7 +12,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-enum { LONGEST_REQUEST_ID = 64, TRACEPARENT = 55, UNROUTED_BODY = 65536 };
+enum { LONGEST_REQUEST_ID = 64, TRACEPARENT = 55, UNROUTED_BODY = 65536, RETRY_AFTER_MS = 1000 };
 
 static void refuse(struct exchange *exchange, const char *code)
 {
@@ -98,14 +98,6 @@ static bool answer_page(struct exchange *exchange, void (*answer)(struct exchang
     return true;
 }
 
-static bool answer_own(struct exchange *exchange)
-{
-    for (size_t i = 0; i < sizeof own_paths / sizeof *own_paths; i++)
-        if (slice_is(exchange->request->path, own_paths[i].path))
-            return answer_page(exchange, own_paths[i].answer);
-    return false;
-}
-
 static bool answer_docs(struct exchange *exchange)
 {
     return answer_page(exchange, docs_has(exchange->request->path) ? docs_answer : NULL);
@@ -113,12 +105,29 @@ static bool answer_docs(struct exchange *exchange)
 
 /* ---- limits ---- */
 
-static bool within(struct exchange *exchange, struct limits *limits, struct slice key, bool tell)
+/* A client's requests, and its looks at the gateway itself, which take nothing from them. */
+enum purse { PURSE_REQUESTS, PURSE_LOOKS };
+
+static struct limits_result take_of_address(const struct exchange *exchange, enum purse purse)
 {
-    struct limits_result result = limits_take(limits, key, exchange->begun_us);
-    if (tell && result.limit)
-        buffer_printf(&exchange->headers, "RateLimit-Limit: %u\r\nRateLimit-Remaining: %u\r\nRateLimit-Reset: %u\r\n",
-                      result.limit, result.remaining, (result.reset_ms + 999) / 1000);
+    uint64_t key[] = { exchange->client, purse };
+    return limits_take(exchange->context->address_limits, slice_of(key, sizeof key), exchange->begun_us);
+}
+
+/* Whoever watches the gateway is always answered, and the sooner the less often he asks. */
+static bool answer_own(struct exchange *exchange)
+{
+    for (size_t i = 0; i < sizeof own_paths / sizeof *own_paths; i++)
+        if (slice_is(exchange->request->path, own_paths[i].path)) {
+            exchange->hasty = !take_of_address(exchange, PURSE_LOOKS).allowed;
+            return answer_page(exchange, own_paths[i].answer);
+        }
+    return false;
+}
+
+/* Whether it may go on; else it is refused. */
+static bool admit(struct exchange *exchange, struct limits_result result)
+{
     if (!result.allowed) {
         exchange->problem.retry_after_ms = result.retry_after_ms;
         refuse(exchange, "too_many_requests");
@@ -128,9 +137,16 @@ static bool within(struct exchange *exchange, struct limits *limits, struct slic
 
 static bool within_address(struct exchange *exchange)
 {
-    struct address client = forwarded_client(exchange->context->trusted, exchange->request);
-    uint64_t key = address_client(&client);
-    return within(exchange, exchange->context->address_limits, slice_of(&key, sizeof key), false);
+    return admit(exchange, take_of_address(exchange, PURSE_REQUESTS));
+}
+
+static bool within_principal(struct exchange *exchange, const char *id)
+{
+    struct limits_result result = limits_take(exchange->context->principal_limits, slice_text(id), exchange->begun_us);
+    if (result.limit)
+        buffer_printf(&exchange->headers, "RateLimit-Limit: %u\r\nRateLimit-Remaining: %u\r\nRateLimit-Reset: %u\r\n",
+                      result.limit, result.remaining, (result.reset_ms + 999) / 1000);
+    return admit(exchange, result);
 }
 
 /* ---- over the bus and back ---- */
@@ -275,7 +291,7 @@ static bool may_ask(const struct exchange *exchange)
 static void authorise(struct exchange *exchange)
 {
     const struct principal *principal = exchange->principal;
-    if (principal && !within(exchange, exchange->context->principal_limits, slice_text(principal->id), true))
+    if (principal && !within_principal(exchange, principal->id))
         return;
     if (may_ask(exchange))
         read_and_send(exchange);
@@ -308,8 +324,8 @@ static void on_principal(enum principal_result result, const struct principal *p
     } else if (result == PRINCIPAL_UNKNOWN) {
         refuse(exchange, "unauthenticated");
     } else {
-        exchange->problem.retry_after_ms = 1000;
-        refuse(exchange, "unavailable");
+        exchange->problem.retry_after_ms = RETRY_AFTER_MS;
+        refuse(exchange, result == PRINCIPAL_UNASKED ? "too_many_requests" : "unavailable");
     }
 }
 
@@ -325,12 +341,21 @@ static void identify(struct exchange *exchange)
         refuse(exchange, "unauthenticated");
         return;
     }
-    struct slice token = slice_of(header->data + sizeof scheme - 1, header->size - (sizeof scheme - 1));
-    principal_find(exchange->context->principals, token, exchange->context->request_ms, &exchange->wait, on_principal,
-                   exchange);
+    const struct principal_question question = {
+        .token = slice_of(header->data + sizeof scheme - 1, header->size - (sizeof scheme - 1)),
+        .client = exchange->client,
+        .within_ms = exchange->context->request_ms,
+    };
+    principal_find(exchange->context->principals, &question, &exchange->wait, on_principal, exchange);
 }
 
 /* ---- the beginning ---- */
+
+static uint64_t client_of(const struct exchange_context *context, const struct http_request *request)
+{
+    struct address client = forwarded_client(context->trusted, request);
+    return address_client(&client);
+}
 
 static void route(struct exchange *exchange)
 {
@@ -364,6 +389,7 @@ void exchange_begin(struct http_exchange *http, const struct http_request *reque
         .headers = buffer_in(arena),
     };
     exchange->request_id = request_id_of(exchange);
+    exchange->client = client_of(exchange->context, request);
     http_set_context(http, exchange);
     if (!answer_own(exchange) && within_address(exchange) && !answer_docs(exchange))
         route(exchange);

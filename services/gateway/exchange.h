@@ -17,7 +17,7 @@ struct exchange_context {
     const struct routes *routes;
     struct dispatcher *dispatcher;
     struct principals *principals;
-    struct limits *address_limits, *principal_limits;
+    struct limits *address_limits, *principal_limits, *failure_limits;
     const struct forwarded_trust *trusted; /* proxies before us */
     const char *const *cors_origins; /* NULL-terminated; "*" is any */
     uint32_t request_ms;

@@ -13,12 +13,14 @@ struct exchange {
     struct route_match match;
     const char *request_id;
     int64_t begun_us;
+    uint64_t client; /* address_client() of who asks */
     const struct principal *principal; /* a copy in the arena; NULL for nobody */
     struct problem problem;
     struct request_message message;
     struct principal_wait *wait;
     struct dispatch_ticket *ticket;
     struct buffer headers; /* complete lines for the answer */
+    bool hasty; /* asked too often: the connection has to wait */
 };
 
 /* Answers with exchange->problem. */

@@ -31,6 +31,7 @@ struct gateway {
     struct event *stop, *tick;
     struct metrics_page *page;
     struct allowed *allowed; /* keys of the bus over tcp, or NULL */
+    struct limits *arrivals; /* of connections from an address */
     int64_t stop_by_us;
     bool failed;
 };
@@ -119,6 +120,7 @@ static bool open_dispatcher(struct gateway *gateway, const char **error)
         .allowed = gateway->allowed,
         .schema = gateway->options->schema,
         .queue_limit = settings->queue_limit,
+        .caller_limit = settings->concurrent_principal,
         .queue_ms = settings->queue_ms,
         .ping_ms = settings->ping_ms,
         .max_message = settings->max_message,
@@ -135,6 +137,8 @@ static bool open_context(struct gateway *gateway, const char **error)
         .schema = gateway->options->schema,
         .routes = routes_new(gateway->arena, gateway->options->schema, error),
         .address_limits = limits_new(settings->rate_address, burst_of(settings, settings->rate_address), LIMITED_KEYS),
+        .failure_limits =
+            limits_new(settings->rate_failures, burst_of(settings, settings->rate_failures), LIMITED_KEYS),
         .principal_limits =
             limits_new(settings->rate_principal, burst_of(settings, settings->rate_principal), LIMITED_KEYS),
         .cors_origins = settings_list(gateway->arena, settings->cors_origins),
@@ -149,13 +153,15 @@ static bool open_context(struct gateway *gateway, const char **error)
         return false;
     context->openapi = openapi_write(gateway->arena, context->schema, CAMPUS_VERSION);
     if (open_dispatcher(gateway, error))
-        context->principals = principals_new(context->dispatcher, context->schema, error);
+        context->principals = principals_new(context->dispatcher, context->schema, context->failure_limits, error);
     return context->principals != NULL;
 }
 
 static bool open_http(struct gateway *gateway, const char **error)
 {
     const struct settings *settings = gateway->options->settings;
+    uint32_t rate = *settings->tls_certificate_file ? settings->rate_handshakes : settings->rate_connections;
+    gateway->arrivals = limits_new(rate, burst_of(settings, rate), LIMITED_KEYS);
     gateway->handler = (struct http_handler){ .body_limit = exchange_body_limit,
                                               .on_request = exchange_begin,
                                               .on_refusal = exchange_refuse,
@@ -166,6 +172,8 @@ static bool open_http(struct gateway *gateway, const char **error)
         .reuse_port = settings->reuse_port,
         .max_connections = settings->max_connections,
         .max_connections_address = settings->max_connections_address,
+        .arrivals = gateway->arrivals,
+        .body_memory = settings->body_memory,
         .trusted = gateway->context.trusted,
         .tls_certificate_file = settings->tls_certificate_file,
         .tls_key_file = settings->tls_key_file,
@@ -252,6 +260,8 @@ int gateway_run(const struct role_options *options)
         dispatch_close(gateway.context.dispatcher);
     allowed_free(gateway.allowed);
     limits_free(gateway.context.address_limits);
+    limits_free(gateway.context.failure_limits);
+    limits_free(gateway.arrivals);
     limits_free(gateway.context.principal_limits);
     event_base_free(gateway.base);
     arena_free(gateway.arena);

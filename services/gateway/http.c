@@ -7,6 +7,7 @@
 #include "services/gateway/http_connection.h"
 #include "services/gateway/http_succession.h"
 #include "services/gateway/http_tls.h"
+#include "services/gateway/limits.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -25,6 +26,7 @@
 enum {
     BACKLOG = 1024,
     MOST_SURPLUS = 64, /* connections at once that are told of being too many; beyond, they are just closed */
+    ADDRESS_PART = 4, /* of the memory for bodies, what one address may have: a quarter */
     RETRY_MS = 100, /* how long accepting rests when there are no descriptors left */
     PEER_COUNT = sizeof((struct http_server *)0)->peers / sizeof(struct http_peer *),
 };
@@ -34,6 +36,8 @@ struct http_peer {
     struct http_peer *next;
     uint64_t key;
     uint32_t count;
+    bool trusted; /* a proxy: many clients */
+    size_t body_memory;
 };
 
 static struct http_peer **peer_place(struct http_server *server, uint64_t key)
@@ -51,15 +55,32 @@ static struct http_peer *peer_join(struct http_server *server, const struct addr
     uint64_t key = address_client(address);
     struct http_peer **place = peer_place(server, key), *peer = *place;
     bool full = (peer ? peer->count : 0) >= server->options.max_connections_address;
-    if (full && !forwarded_trusts(server->options.trusted, address))
+    bool trusted = forwarded_trusts(server->options.trusted, address);
+    if (full && !trusted)
         return NULL;
     if (!peer) {
         if (!(peer = *place = malloc(sizeof *peer)))
             abort();
-        *peer = (struct http_peer){ .key = key };
+        *peer = (struct http_peer){ .key = key, .trusted = trusted };
     }
     peer->count++;
     return peer;
+}
+
+bool http_peer_hold(struct http_server *server, struct http_peer *peer, size_t size)
+{
+    size_t most = server->options.body_memory, most_of_peer = peer->trusted ? most : most / ADDRESS_PART;
+    if (most && (server->body_memory + size > most || peer->body_memory + size > most_of_peer))
+        return false;
+    server->body_memory += size;
+    peer->body_memory += size;
+    return true;
+}
+
+void http_peer_let_go(struct http_server *server, struct http_peer *peer, size_t size)
+{
+    server->body_memory -= size;
+    peer->body_memory -= size;
 }
 
 void http_peer_leave(struct http_server *server, struct http_peer *peer)
@@ -68,6 +89,14 @@ void http_peer_leave(struct http_server *server, struct http_peer *peer)
         return;
     *peer_place(server, peer->key) = peer->next;
     free(peer);
+}
+
+static bool arrives_too_often(const struct http_server *server, const struct address *address)
+{
+    uint64_t key = address_client(address);
+    struct limits *arrivals = server->options.arrivals;
+    return arrivals && !forwarded_trusts(server->options.trusted, address) &&
+           !limits_take(arrivals, slice_of(&key, sizeof key), clock_monotonic_us()).allowed;
 }
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *socket, int size,
@@ -82,9 +111,11 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     }
     server->counters.plain[COUNTER_ACCEPTED]++;
     struct http_peer *peer = NULL;
-    if (server->connection_count < server->options.max_connections)
+    bool hasty = arrives_too_often(server, &address);
+    if (!hasty && server->connection_count < server->options.max_connections)
         peer = peer_join(server, &address);
-    if (!peer && server->surplus_count >= MOST_SURPLUS) {
+    /* To tell somebody why over TLS costs a handshake, which is what haste must not get. */
+    if (!peer && (server->surplus_count >= MOST_SURPLUS || (hasty && server->tls))) {
         server->counters.refusals[REFUSAL_UNAVAILABLE]++;
         close(fd);
         return;

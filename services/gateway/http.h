@@ -18,6 +18,7 @@ struct sockaddr_storage;
 struct http_exchange;
 struct http_response;
 struct forwarded_trust;
+struct limits;
 
 enum http_method {
     METHOD_GET,
@@ -70,31 +71,29 @@ struct http_handler {
 struct http_options {
     const char *listen; /* "127.0.0.1:8080", "[::]:8080"; port 0 takes a free one */
     bool reuse_port; /* others may listen on the same port: see http_listen() and http_succession.h */
-    uint32_t max_connections; /* at once; more are refused with 503 */
-    uint32_t max_connections_address; /* at once from one address */
-    const struct forwarded_trust *trusted; /* proxies, to which the limit of one address does not apply; may be NULL */
+    uint32_t max_connections, max_connections_address; /* at once, and from one address; more are refused with 503 */
+    struct limits *arrivals; /* how often one address may connect; NULL: any. Borrowed */
+    size_t body_memory; /* bytes that large bodies may take at once; a quarter of it from one address. 0: any */
+    const struct forwarded_trust *trusted; /* proxies, to which the limits of one address do not apply; may be NULL */
     const char *tls_certificate_file, *tls_key_file; /* PEM, watched for changes; NULL or "": no TLS */
     uint32_t header_ms, body_ms, idle_ms, write_ms; /* how long each phase may take as a whole */
     const struct http_handler *handler;
 };
 
-/* "127.0.0.1:8080", "[::]:8080" to an address. *size is the storage's and becomes the address's. */
+/* "127.0.0.1:8080" to an address. *size is the storage's and becomes the address's. */
 bool http_parse_listen(const char *text, struct sockaddr_storage *address, int *size)
     __attribute__((warn_unused_result));
 
 /* NULL with *error (a static string) naming the reason. Ignores SIGPIPE for the process. With reuse_port the address is
  * taken, but nobody can connect yet. */
 struct http_server *http_open(struct event_base *base, const struct http_options *options, const char **error);
-/* For reuse_port: takes its share of what connects from now on, so call it when requests can be answered. False with
- * *error, as http_open(). */
+/* For reuse_port: takes its share of what connects, when requests can be answered. False with *error, as http_open(). */
 bool http_listen(struct http_server *server, const char **error) __attribute__((warn_unused_result));
-/* The port it listens on. */
 uint16_t http_port(const struct http_server *server);
 /* Stops listening, which with reuse_port takes a while; answers with Connection: close whatever still comes on the
  * connections that are there, soon, and closes those that have been idle for long. */
 void http_drain(struct http_server *server);
-/* Whether that has come to its end. */
-bool http_drained(const struct http_server *server);
+bool http_drained(const struct http_server *server); /* whether that has come to its end */
 size_t http_connections(const struct http_server *server);
 /* Closes all, unanswered exchanges through on_abort. Not from within the handler. NULL is fine. */
 void http_close(struct http_server *server);
@@ -112,9 +111,10 @@ struct http_response {
     struct slice headers; /* further complete lines, each ending in CRLF */
     struct slice body; /* left out on HEAD, 204 and 304, with the length kept on HEAD */
     bool lasting; /* the body outlives the server, so that a large one need not be copied, as any other is */
+    bool hasty; /* the client asks too often: what it asks next on this connection waits, at most for a second */
 };
 
-/* Within on_request or later; then it writes at once. Never calls the handler. The exchange ends with it. */
+/* In on_request, or later and then it writes at once. Never calls the handler. The exchange ends with it. */
 void http_respond(struct http_exchange *exchange, const struct http_response *response);
 
 #endif

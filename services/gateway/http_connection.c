@@ -19,6 +19,10 @@
 enum {
     INPUT_LIMIT = 64 << 10, /* bytes that wait behind a request that is being answered; no more are read */
     OUTPUT_LIMIT = 256 << 10, /* bytes of answers unsent beyond which no more requests are taken, nor read */
+    SMALL_BODY = 16 << 10, /* bytes that each connection may hold; what is larger is counted */
+    MOST_A_TURN = 16, /* requests of a connection in one turn of the loop, that others' may be heard between them */
+    SHORTEST_REST_MS = 100, /* differing, so that those who were refused together do not come back together */
+    LONGEST_REST_MS = 1000, /* as long as Retry-After says at least */
     LINGER_MS = 2000,
     GRACE_MS = 2000, /* at the end of the server, for a request that may be on its way */
     HANDSHAKE_MS = 5000, /* at most, within header_ms */
@@ -30,6 +34,7 @@ enum phase {
     PHASE_HEADER,
     PHASE_BODY,
     PHASE_ANSWER, /* the handler has it, and keeps the time */
+    PHASE_REST, /* as PHASE_IDLE, but the next request is not taken yet: the last one came in haste */
     PHASE_CLOSING, /* the last answer is being written */
     PHASE_LINGER, /* it is written: the client may read it before the connection goes */
 };
@@ -47,6 +52,8 @@ struct http_connection {
     struct event *watch; /* made when first needed: see watch_for_end() */
     enum phase phase;
     bool running, watching;
+    unsigned taken; /* requests in this turn */
+    size_t held; /* for a large body: see http_peer_hold() */
     struct http_pace pace;
     struct http_exchange exchange;
     struct http_parse parse;
@@ -71,10 +78,18 @@ static size_t unread(const struct http_connection *c)
 
 /* Memory and the end. */
 
+static void let_go(struct http_connection *c)
+{
+    if (c->held)
+        http_peer_let_go(c->server, c->peer, c->held);
+    c->held = 0;
+}
+
 static void connection_free(struct http_connection *c)
 {
     struct http_server *server = c->server;
     LIST_REMOVE(c, link);
+    let_go(c);
     if (c->peer) {
         server->connection_count--;
         http_peer_leave(server, c->peer);
@@ -105,6 +120,7 @@ static void abandon(struct http_connection *c)
 static void next_request(struct http_connection *c)
 {
     arena_reset(c->arena);
+    let_go(c);
     c->exchange.context = NULL;
     http_parse_start(&c->parse, c->arena, c->server->options.handler, &c->address);
 }
@@ -136,6 +152,8 @@ static uint32_t phase_ms(const struct http_connection *c)
 {
     const struct http_options *options = &c->server->options;
     bool hurry = c->server->draining && options->idle_ms > GRACE_MS;
+    if (c->phase == PHASE_REST)
+        return SHORTEST_REST_MS + arc4random_uniform(LONGEST_REST_MS - SHORTEST_REST_MS);
     const uint32_t limits[] = {
         [PHASE_HANDSHAKE] = options->header_ms < HANDSHAKE_MS ? options->header_ms : HANDSHAKE_MS,
         [PHASE_IDLE] = hurry ? GRACE_MS : options->idle_ms,
@@ -208,13 +226,19 @@ static bool partial(const struct http_connection *c)
     return c->phase == PHASE_HEADER || c->phase == PHASE_BODY;
 }
 
+/* Whether the last answer is queued and nothing of the next request is taken. */
+static bool between(const struct http_connection *c)
+{
+    return c->phase == PHASE_IDLE || c->phase == PHASE_REST;
+}
+
 /* Whether it has nothing more to do, for the client or for us. */
 static bool finished(const struct http_connection *c)
 {
     if (unsent(c) || c->phase == PHASE_ANSWER)
         return false;
     /* In the middle of a request, or with its last answer read. */
-    return c->transport.ended && (c->phase != PHASE_IDLE || unread(c) == 0);
+    return c->transport.ended && (!between(c) || unread(c) == 0);
 }
 
 /* Writes, closes what is done with, and waits for the right things. May free the connection. */
@@ -254,10 +278,23 @@ static void hand_over(struct http_connection *c)
 {
     const struct http_handler *handler = c->server->options.handler;
     enter(c, PHASE_ANSWER);
+    c->taken++;
     if (slice_is(c->parse.request.path, "*"))
         http_respond(&c->exchange, &(struct http_response){ .status = 200 }); /* OPTIONS of the server as such */
     else
         handler->on_request(&c->exchange, &c->parse.request, handler->context);
+}
+
+/* Room for the body that is announced; false where there is none. */
+static bool hold(struct http_connection *c)
+{
+    size_t size = http_parse_body_bound(&c->parse);
+    if (size <= SMALL_BODY)
+        return true;
+    if (!http_peer_hold(c->server, c->peer, size))
+        return false;
+    c->held = size;
+    return true;
 }
 
 /* The request is not whole yet: which of its phases is it in? */
@@ -271,6 +308,10 @@ static void await_more(struct http_connection *c)
     }
     if (c->phase == PHASE_BODY)
         return;
+    if (!hold(c)) {
+        refuse(c, REFUSAL_UNAVAILABLE);
+        return;
+    }
     enter(c, PHASE_BODY);
     if (c->parse.expects_continue && unread(c) == 0) {
         evbuffer_add(c->transport.output, go_on, sizeof go_on - 1);
@@ -285,8 +326,8 @@ static bool step(struct http_connection *c)
     struct evbuffer_iovec run;
     if (c->phase == PHASE_CLOSING || c->phase == PHASE_LINGER)
         evbuffer_drain(input, evbuffer_get_length(input));
-    if (c->phase >= PHASE_ANSWER || unsent(c) > OUTPUT_LIMIT || evbuffer_peek(input, -1, NULL, &run, 1) < 1 ||
-        run.iov_len == 0)
+    if (c->phase >= PHASE_ANSWER || c->taken >= MOST_A_TURN || unsent(c) > OUTPUT_LIMIT ||
+        evbuffer_peek(input, -1, NULL, &run, 1) < 1 || run.iov_len == 0)
         return false;
     size_t used;
     enum http_parsed parsed = http_parse_feed(&c->parse, slice_of(run.iov_base, run.iov_len), &used);
@@ -319,11 +360,18 @@ static bool relieved(struct http_connection *c)
     return unsent(c) > OUTPUT_LIMIT && http_transport_flush(&c->transport, false) && unsent(c) <= OUTPUT_LIMIT;
 }
 
+/* Lets the loop hear others, and then goes on with what has come already. */
+static void go_on_later(struct http_connection *c)
+{
+    bufferevent_trigger(c->transport.bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+}
+
 /* Takes from the input what can be taken. Answers that come meanwhile are written together at the end. */
 static void run(struct http_connection *c)
 {
     unwatch(c);
     c->running = true;
+    c->taken = 0;
     http_transport_take(&c->transport);
     if (c->phase == PHASE_HANDSHAKE && c->transport.ready)
         greet(c);
@@ -332,6 +380,8 @@ static void run(struct http_connection *c)
             ;
     while (relieved(c));
     c->running = false;
+    if (c->taken >= MOST_A_TURN && unread(c))
+        go_on_later(c);
     settle(c);
 }
 
@@ -370,9 +420,12 @@ static void on_time(evutil_socket_t fd, short what, void *context)
         late = false;
         enter(c, c->phase); /* it has answers to read first, which the write deadline sees to */
     }
-    if (stalled || (late && !partial(c))) {
+    if (stalled || (late && !partial(c) && c->phase != PHASE_REST)) {
         c->server->counters.plain[COUNTER_TIMED_OUT] += stalled;
         abandon(c);
+    } else if (late && c->phase == PHASE_REST) {
+        enter(c, PHASE_IDLE);
+        run(c);
     } else if (late) {
         refuse(c, REFUSAL_REQUEST_TIMEOUT);
         settle(c);
@@ -459,11 +512,11 @@ void http_respond(struct http_exchange *exchange, const struct http_response *re
     bool keep = c->parse.keep_alive && !c->server->draining;
     queue_answer(c, response, !keep);
     next_request(c);
-    enter(c, keep ? PHASE_IDLE : PHASE_CLOSING);
+    enter(c, !keep ? PHASE_CLOSING : response->hasty ? PHASE_REST : PHASE_IDLE);
     if (c->running)
         return;
     unwatch(c);
     if (unread(c))
-        bufferevent_trigger(c->transport.bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+        go_on_later(c);
     settle(c);
 }

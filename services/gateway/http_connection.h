@@ -42,6 +42,7 @@ struct http_server {
     bool draining;
     struct http_connections connections;
     size_t connection_count, surplus_count; /* surplus: only told that there are too many; not in the first */
+    size_t body_memory; /* that all connections hold */
     struct http_peer *peers[1024]; /* who is connected how often, chained by hash */
     uint64_t peer_seed;
     struct http_counters counters;
@@ -56,6 +57,10 @@ void http_connections_drain(struct http_server *server);
 /* Closes all; what is unanswered is told on_abort. */
 void http_connections_close(struct http_server *server);
 
+/* Takes of what bodies may hold; false where that is too much, of all or of the peer's address (http.c). */
+bool http_peer_hold(struct http_server *server, struct http_peer *peer, size_t size)
+    __attribute__((warn_unused_result));
+void http_peer_let_go(struct http_server *server, struct http_peer *peer, size_t size);
 /* The connection has gone (http.c). */
 void http_peer_leave(struct http_server *server, struct http_peer *peer);
 /* The time for Date, made anew each second (http.c). */

@@ -309,6 +309,7 @@ static enum http_parsed feed_head(struct http_parse *p, struct slice bytes, size
 
 static enum http_parsed feed_body(struct http_parse *p, struct slice bytes, size_t *used)
 {
+    buffer_reserve(&p->body, (size_t)p->body_left); /* at once, since growing leaves copies behind */
     *used = bytes.size < p->body_left ? bytes.size : (size_t)p->body_left;
     buffer_add(&p->body, bytes.data, *used);
     p->body_left -= *used;

@@ -73,6 +73,12 @@ void http_parse_start(struct http_parse *parse, struct arena *arena, const struc
 enum http_parsed http_parse_feed(struct http_parse *parse, struct slice bytes, size_t *used)
     __attribute__((warn_unused_result));
 
+/* How large the body can become, once its section has begun. */
+static inline size_t http_parse_body_bound(const struct http_parse *parse)
+{
+    return parse->section == SECTION_BODY ? parse->body.size + (size_t)parse->body_left : parse->body_limit;
+}
+
 /* Whether anything but an empty line has come. */
 static inline bool http_parse_begun(const struct http_parse *parse)
 {

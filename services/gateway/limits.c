@@ -105,3 +105,9 @@ struct limits_result limits_take(struct limits *limits, struct slice key, int64_
     result.reset_ms = ms_up(missing_ns);
     return result;
 }
+
+void limits_give(struct limits *limits, struct slice key)
+{
+    if (limits->interval_ns)
+        bucket_of(limits, hash(limits, key))->full_ns -= limits->interval_ns;
+}

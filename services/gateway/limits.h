@@ -29,5 +29,7 @@ struct limits_result {
  * nothing. now_us is clock_monotonic_us(). */
 struct limits_result limits_take(struct limits *limits, struct slice key, int64_t now_us)
     __attribute__((warn_unused_result));
+/* Gives back what was taken and turned out not to count. */
+void limits_give(struct limits *limits, struct slice key);
 
 #endif

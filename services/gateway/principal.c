@@ -4,28 +4,42 @@
 #include "common/clock.h"
 #include "common/permission.h"
 #include "common/wire.h"
+#include "services/gateway/limits.h"
 
 #include "bus.pb-c.h"
 
 #include <sodium.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <uthash.h>
 
-enum { HASH = crypto_hash_sha256_BYTES, KEPT_US = 1000000, MOST_ENTRIES = 20000, LONGEST_TOKEN = 128 };
+enum {
+    HASH = crypto_hash_sha256_BYTES,
+    KEPT_US = 1000000,
+    REMEMBERED_US = 600000000, /* that a key was somebody's */
+    MOST_ENTRIES = 20000,
+    LONGEST_TOKEN = 128,
+};
 
 struct principal_wait {
     struct principal_wait *next, **link; /* link: what points here */
     principal_on_result on_result;
     void *context;
+    uint64_t client;
+    bool taken; /* from what the client may fail */
 };
+
+TAILQ_HEAD(entry_list, entry);
 
 struct entry {
     UT_hash_handle hh;
+    TAILQ_ENTRY(entry) at; /* in principals->strangers */
+    bool stranger; /* nobody's when last asked about, and not asked about now */
     uint8_t hash[HASH];
     struct principals *principals;
-    struct arena *arena; /* the principal's */
+    struct arena *arena; /* the question's and the principal's; a stranger has none */
     struct principal principal;
-    enum principal_result result;
+    enum principal_result result; /* the last one; UNAVAILABLE before the first */
     int64_t until_us; /* 0 while the answer is on its way */
     struct dispatch_ticket *ticket;
     struct principal_wait *waits;
@@ -36,10 +50,13 @@ struct principals {
     const struct rpc *rpc;
     const struct field *token_hash; /* of its request */
     const struct field *id, *person, *organisation, *permissions, *expires_at; /* of its reply */
+    struct limits *failures;
     struct entry *entries; /* oldest first */
+    struct entry_list strangers; /* likewise */
 };
 
-struct principals *principals_new(struct dispatcher *dispatcher, const struct schema *schema, const char **error)
+struct principals *principals_new(struct dispatcher *dispatcher, const struct schema *schema, struct limits *failures,
+                                  const char **error)
 {
     const struct rpc *rpc = schema_rpc(schema, "ResolveKey");
     struct principals *principals = calloc(1, sizeof *principals);
@@ -48,6 +65,8 @@ struct principals *principals_new(struct dispatcher *dispatcher, const struct sc
     *error = "the contract has no ResolveKey(token_hash) that gives id, person, organisation, permissions, expires_at";
     principals->dispatcher = dispatcher;
     principals->rpc = rpc;
+    principals->failures = failures;
+    TAILQ_INIT(&principals->strangers);
     if (!rpc) {
         free(principals);
         return NULL;
@@ -65,10 +84,22 @@ struct principals *principals_new(struct dispatcher *dispatcher, const struct sc
     return NULL;
 }
 
+/* Whether it is one of the strangers. */
+static void set_stranger(struct entry *entry, bool stranger)
+{
+    struct entry_list *strangers = &entry->principals->strangers;
+    if (entry->stranger && !stranger)
+        TAILQ_REMOVE(strangers, entry, at);
+    if (!entry->stranger && stranger)
+        TAILQ_INSERT_TAIL(strangers, entry, at);
+    entry->stranger = stranger;
+}
+
 static void entry_free(struct entry *entry)
 {
     if (entry->ticket)
         dispatch_cancel(entry->ticket);
+    set_stranger(entry, false);
     HASH_DEL(entry->principals->entries, entry);
     arena_free(entry->arena);
     free(entry);
@@ -86,35 +117,32 @@ void principals_free(struct principals *principals)
     free(principals);
 }
 
-/* Makes room: what is out of date goes, and of a flood of tokens the oldest. */
+/* Makes room: what is out of date goes, and of a flood of tokens the oldest; strangers before others. */
 static void evict(struct principals *principals, int64_t now_us)
 {
     struct entry *entry, *next;
+    while ((entry = TAILQ_FIRST(&principals->strangers)) &&
+           (entry->until_us <= now_us || HASH_COUNT(principals->entries) >= MOST_ENTRIES))
+        entry_free(entry);
     HASH_ITER(hh, principals->entries, entry, next)
     {
-        bool idle = !entry->waits && !entry->ticket;
-        if (idle && (entry->until_us <= now_us || HASH_COUNT(principals->entries) >= MOST_ENTRIES))
+        bool idle = !entry->waits && !entry->ticket, old = entry->until_us + REMEMBERED_US <= now_us;
+        if (idle && (old || HASH_COUNT(principals->entries) >= MOST_ENTRIES))
             entry_free(entry);
         else if (HASH_COUNT(principals->entries) < MOST_ENTRIES)
             break; /* oldest first: what follows is younger */
     }
 }
 
-static struct entry *entry_of(struct principals *principals, struct slice token, int64_t now_us)
+static struct entry *entry_add(struct principals *principals, const uint8_t *hash, int64_t now_us)
 {
-    uint8_t hash[HASH];
-    struct entry *entry;
-    crypto_hash_sha256(hash, token.data, token.size);
-    HASH_FIND(hh, principals->entries, hash, HASH, entry);
-    if (entry)
-        return entry;
     evict(principals, now_us);
-    entry = calloc(1, sizeof *entry);
+    struct entry *entry = calloc(1, sizeof *entry);
     if (!entry)
         abort();
     memcpy(entry->hash, hash, HASH);
     entry->principals = principals;
-    entry->arena = arena_new();
+    entry->result = PRINCIPAL_UNAVAILABLE;
     HASH_ADD(hh, principals->entries, hash, HASH, entry);
     return entry;
 }
@@ -142,10 +170,17 @@ static void read_principal(struct entry *entry, struct slice body)
     entry->result = principal->id ? PRINCIPAL_KNOWN : PRINCIPAL_UNAVAILABLE;
 }
 
+static struct slice client_key(const uint64_t *client)
+{
+    return slice_of(client, sizeof *client);
+}
+
 static void tell_waits(struct entry *entry)
 {
     while (entry->waits) {
         struct principal_wait *wait = entry->waits;
+        if (wait->taken && entry->result != PRINCIPAL_UNKNOWN)
+            limits_give(entry->principals->failures, client_key(&wait->client));
         principal_on_result on_result = wait->on_result;
         void *context = wait->context;
         principal_forget(wait);
@@ -168,12 +203,21 @@ static void on_reply(const BusReply *reply, struct slice body, void *context)
         entry->result = PRINCIPAL_UNAVAILABLE;
     if (entry->result == PRINCIPAL_UNAVAILABLE)
         entry->until_us = 0; /* the next one asks anew */
+    if (entry->result != PRINCIPAL_KNOWN) {
+        arena_free(entry->arena);
+        entry->arena = NULL;
+    }
     tell_waits(entry);
+    if (!entry->ticket)
+        set_stranger(entry, entry->result != PRINCIPAL_KNOWN);
 }
 
 static void ask(struct entry *entry, uint32_t within_ms)
 {
     BusRequest header = CAMPUS__BUS__REQUEST__INIT;
+    set_stranger(entry, false);
+    if (!entry->arena)
+        entry->arena = arena_new();
     struct buffer body = buffer_in(entry->arena);
     char method[] = "ResolveKey";
     wire_put_bytes(&body, entry->principals->token_hash->number, slice_of(entry->hash, HASH));
@@ -183,31 +227,54 @@ static void ask(struct entry *entry, uint32_t within_ms)
                                   on_reply, entry);
 }
 
-void principal_find(struct principals *principals, struct slice token, uint32_t within_ms,
-                    struct principal_wait **place, principal_on_result on_result, void *context)
+static void wait_for(struct entry *entry, const struct principal_wait *what, struct principal_wait **place)
 {
-    int64_t now_us = clock_monotonic_us();
-    if (token.size > LONGEST_TOKEN) {
-        on_result(PRINCIPAL_UNKNOWN, NULL, context);
-        return;
-    }
-    struct entry *entry = entry_of(principals, token, now_us);
-    if (!entry->ticket && now_us < entry->until_us) {
-        on_result(entry->result, entry->result == PRINCIPAL_KNOWN ? &entry->principal : NULL, context);
-        return;
-    }
     struct principal_wait *wait = malloc(sizeof *wait);
     if (!wait)
         abort();
-    *wait = (struct principal_wait){
-        .next = entry->waits, .link = &entry->waits, .on_result = on_result, .context = context
-    };
+    *wait = *what;
+    wait->next = entry->waits;
+    wait->link = &entry->waits;
     if (wait->next)
         wait->next->link = &wait->next;
     entry->waits = wait;
     *place = wait;
+}
+
+void principal_find(struct principals *principals, const struct principal_question *question,
+                    struct principal_wait **place, principal_on_result on_result, void *context)
+{
+    int64_t now_us = clock_monotonic_us();
+    uint8_t hash[HASH];
+    struct entry *entry = NULL;
+    if (question->token.size > LONGEST_TOKEN) {
+        on_result(PRINCIPAL_UNKNOWN, NULL, context);
+        return;
+    }
+    crypto_hash_sha256(hash, question->token.data, question->token.size);
+    HASH_FIND(hh, principals->entries, hash, HASH, entry);
+    bool known = entry && entry->result == PRINCIPAL_KNOWN;
+    bool fresh = entry && !entry->ticket && now_us < entry->until_us;
+    if (known && fresh) {
+        on_result(PRINCIPAL_KNOWN, &entry->principal, context);
+        return;
+    }
+    if (!known && !limits_take(principals->failures, client_key(&question->client), now_us).allowed) {
+        on_result(PRINCIPAL_UNASKED, NULL, context);
+        return;
+    }
+    if (fresh) {
+        on_result(entry->result, NULL, context);
+        return;
+    }
+    if (!entry)
+        entry = entry_add(principals, hash, now_us);
+    wait_for(entry,
+             &(struct principal_wait){
+                 .on_result = on_result, .context = context, .client = question->client, .taken = !known },
+             place);
     if (!entry->ticket)
-        ask(entry, within_ms);
+        ask(entry, question->within_ms);
 }
 
 void principal_forget(struct principal_wait *wait)

@@ -1,13 +1,17 @@
 /* principal.h -- who is behind a bearer token, and in which subtrees that gives a permission.
  *
  * The answer is cached for at most a second, and never past the key's own end: so a revocation is effective within a
- * second on every gateway, without a push. Only the token's SHA-256 is kept. */
+ * second on every gateway, without a push. Only the token's SHA-256 is kept.
+ *
+ * Whoever tries keys is stopped by a limit on those that nobody has. It does not concern keys that were somebody's when
+ * last asked about, so that of clients at one address, one cannot keep the others out. */
 #ifndef CAMPUS_GATEWAY_PRINCIPAL_H
 #define CAMPUS_GATEWAY_PRINCIPAL_H
 
 #include "common/schema.h"
 #include "services/gateway/dispatch.h"
 
+struct limits;
 struct principals;
 struct principal_wait;
 
@@ -23,20 +27,29 @@ enum principal_result {
     PRINCIPAL_KNOWN,
     PRINCIPAL_UNKNOWN, /* no such key, or one that is revoked or has ended */
     PRINCIPAL_UNAVAILABLE, /* nobody could say */
+    PRINCIPAL_UNASKED, /* the client has named too many keys that nobody has: it is not asked about this one */
+};
+
+struct principal_question {
+    struct slice token;
+    uint64_t client; /* address_client() of who names it */
+    uint32_t within_ms;
 };
 
 /* principal is borrowed for the call; NULL unless known. */
 typedef void (*principal_on_result)(enum principal_result result, const struct principal *principal, void *context);
 
-/* NULL with *error where the contract has no method to ask. */
-struct principals *principals_new(struct dispatcher *dispatcher, const struct schema *schema, const char **error);
+/* `failures` is how often a client may name a key that nobody has; borrowed. NULL with *error where the contract has no
+ * method to ask. */
+struct principals *principals_new(struct dispatcher *dispatcher, const struct schema *schema, struct limits *failures,
+                                  const char **error);
 void principals_free(struct principals *principals);
 
 /* Finds who is behind a token: on_result is called now where the cache knows, and then *wait is not touched, since the
  * answer may have freed what holds it; else later, and until then *wait takes the question back through
  * principal_forget(). */
-void principal_find(struct principals *principals, struct slice token, uint32_t within_ms, struct principal_wait **wait,
-                    principal_on_result on_result, void *context);
+void principal_find(struct principals *principals, const struct principal_question *question,
+                    struct principal_wait **wait, principal_on_result on_result, void *context);
 void principal_forget(struct principal_wait *wait);
 
 /* Whether it holds the permission (in its subtree). */

@@ -366,11 +366,13 @@ def spend(client):
     raise AssertionError("no limit")
 
 
-def refused_creation(client):
-    """A creation that is refused for rate. One that the limit lets through, since time has passed, is none."""
+def refused_creation(campus, client):
+    """A creation that is refused for rate. One that the limit lets through, since time has passed, is none. It comes on a
+    connection of its own, as that of a refusal takes the next request only after a while."""
     spend(client)
     sent = {"path": new_label("u"), "kind": "union", "title": "a"}, {"Idempotency-Key": new_label("rate-")}
-    answer = client.post("/v1/organisations", sent[0], headers=sent[1])
+    with campus.client(client.key) as other:
+        answer = other.post("/v1/organisations", sent[0], headers=sent[1])
     return answer.status == 429 and (answer, *sent)
 
 
@@ -387,12 +389,49 @@ def test_rate_of_one_key(limited):
         assert refused.headers["RateLimit-Remaining"] == "0"
         other.get("/v1/me").expect(200)  # has its own
         # What is refused so has not happened, and is not remembered as the answer to its key.
-        refused, sent, key = wait_until(lambda: refused_creation(one), "a creation refused")
+        refused, sent, key = wait_until(lambda: refused_creation(limited, one), "a creation refused")
         too_many(refused)
         made = wait_until(lambda: (lambda a: a if a.status != 429 else None)(one.post("/v1/organisations", sent, headers=key)),
                           "room", pause=0.1)
         made.expect(201)
         assert "Idempotent-Replayed" not in made.headers
+
+
+FAILURES = 5
+
+
+@pytest.fixture(scope="module")
+def guarded(new_campus):
+    """The test is a proxy, so that it can come from any address."""
+    return new_campus(settings={"CAMPUS_RATE_FAILURES": str(FAILURES), "CAMPUS_RATE_BURST_S": "1",
+                                "CAMPUS_TRUSTED_PROXIES": "127.0.0.1"})
+
+
+def asked_from(campus, address, keys):
+    """The statuses of a request with each key."""
+    with campus.client() as client:
+        return [client.get("/v1/me", headers={"Authorization": f"Bearer {key}", "X-Forwarded-For": address}).status
+                for key in keys]
+
+
+def test_rate_of_keys_that_nobody_has(guarded):
+    """Whoever tries keys is stopped. It touches neither other addresses nor a key that was good when it was asked about."""
+    ours, abuser, other = guarded.key(), "198.51.100.1", "198.51.100.2"
+    asked_from(guarded, abuser, [ours])
+
+    def stopped(keys):
+        statuses = asked_from(guarded, abuser, keys)
+        assert set(statuses) <= {401, 429}, statuses
+        return 429 in statuses
+    wait_until(lambda: stopped([f"stranger-{n}" for n in range(20 * FAILURES)]), "stopped with ever new keys")
+    wait_until(lambda: stopped(["stranger"] * 20 * FAILURES), "stopped with one key")
+    assert asked_from(guarded, abuser, [ours] * 3) == [200] * 3
+    assert asked_from(guarded, other, [ours, "stranger"]) == [200, 401]
+
+
+def test_keys_that_somebody_has_are_no_failures(guarded):
+    keys = [guarded.key() for _ in range(2 * FAILURES)]
+    assert asked_from(guarded, "198.51.100.3", keys) == [200] * len(keys)
 
 
 def test_rate_of_one_address(limited):

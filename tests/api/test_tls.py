@@ -69,6 +69,23 @@ def test_ciphers_without_forward_secrecy(campus):
         Wire(tcp(campus), context)
 
 
+def test_handshakes_of_one_address(new_campus):
+    """Whoever connects too often is not shaken hands with. Others are, and in time so is he."""
+    campus = new_campus(tls=True, settings={"CAMPUS_RATE_HANDSHAKES": "2", "CAMPUS_RATE_BURST_S": "1"})
+
+    def let_in(source=None):
+        with socket.create_connection(("127.0.0.1", campus.port), 10, source and (source, 0)) as sock:
+            try:
+                wire = Wire(sock, context_of(campus))
+            except OSError:
+                return False
+            wire.sendall(CLOSE)
+            return Read(wire).statuses == [200]
+    wait_until(lambda: not let_in(), "turned away")
+    assert let_in("127.0.0.2")
+    wait_until(let_in, "let in again")
+
+
 def test_protocols(campus):
     for offered, chosen in ((None, None), (["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1")):
         with Wire(tcp(campus), context_of(campus, protocols=offered)) as wire:

@@ -14,7 +14,7 @@ class Spread(harness.Campus):
     """gateway-1 and membership-1, membership-2, each on a host of its own; a test adds more, and discards them."""
 
     def __init__(self, network, workers=2):
-        super().__init__(settings={"CAMPUS_RATE_ADDRESS": "0", "CAMPUS_RATE_PRINCIPAL": "0"})
+        super().__init__(settings={"CAMPUS_RATE_ADDRESS": "0", "CAMPUS_RATE_CONNECTIONS": "0", "CAMPUS_RATE_PRINCIPAL": "0"})
         self.network = network
         self.keys = harness.new_folder()
         self.numbers = itertools.count(1)

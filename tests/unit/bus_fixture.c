@@ -208,6 +208,7 @@ struct fixture_gateway fixture_gateway_open(void *zmq, struct fixture_gateway_op
         .allowed = with.allowed,
         .schema = &fixture_schema,
         .queue_limit = with.queue_limit ? with.queue_limit : 100,
+        .caller_limit = with.caller_limit,
         .queue_ms = with.queue_ms ? with.queue_ms : 5000,
         .ping_ms = with.ping_ms ? with.ping_ms : 250,
         .max_message = FIXTURE_MESSAGE,
@@ -237,17 +238,33 @@ static void on_reply(const BusReply *reply, struct slice body, void *context)
     snprintf(request->body, sizeof request->body, "%.*s", (int)body.size, body.size ? (const char *)body.data : "");
 }
 
-void fixture_send_bytes(struct fixture_gateway *gateway, struct fixture_request *request, struct slice body,
-                        uint32_t left_ms)
+static void send_with(struct fixture_gateway *gateway, struct fixture_request *request, struct slice body,
+                      BusRequest header)
 {
     char method[] = "Echo", key[] = "key-1";
-    BusRequest header = CAMPUS__BUS__REQUEST__INIT;
     header.method = method;
     header.idempotency_key = key;
-    header.left_ms = left_ms;
     *request = (struct fixture_request){ .sending = true };
     request->ticket = dispatch_send(gateway->dispatcher, &echo, &header, body, on_reply, request);
     request->sending = false;
+}
+
+void fixture_send_bytes(struct fixture_gateway *gateway, struct fixture_request *request, struct slice body,
+                        uint32_t left_ms)
+{
+    BusRequest header = CAMPUS__BUS__REQUEST__INIT;
+    header.left_ms = left_ms;
+    send_with(gateway, request, body, header);
+}
+
+void fixture_send_for(struct fixture_gateway *gateway, struct fixture_request *request, const char *body, char *caller)
+{
+    BusRequest header = CAMPUS__BUS__REQUEST__INIT;
+    Campus__Bus__Principal principal = CAMPUS__BUS__PRINCIPAL__INIT;
+    principal.id = caller;
+    header.caller = &principal;
+    header.left_ms = PATIENCE_MS;
+    send_with(gateway, request, slice_text(body), header);
 }
 
 void fixture_send(struct fixture_gateway *gateway, struct fixture_request *request, const char *body)

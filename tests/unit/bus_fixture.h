@@ -55,7 +55,7 @@ struct fixture_gateway {
 /* Changes to the usual options; 0 is the usual. */
 struct fixture_gateway_options {
     const char *endpoint;
-    uint32_t queue_limit, queue_ms, ping_ms;
+    uint32_t queue_limit, queue_ms, ping_ms, caller_limit;
     const struct curve_keys *keys;
     struct allowed *allowed;
 };
@@ -76,6 +76,8 @@ struct fixture_request {
 };
 
 void fixture_send(struct fixture_gateway *gateway, struct fixture_request *request, const char *body);
+/* Likewise, for somebody. */
+void fixture_send_for(struct fixture_gateway *gateway, struct fixture_request *request, const char *body, char *caller);
 void fixture_send_bytes(struct fixture_gateway *gateway, struct fixture_request *request, struct slice body,
                         uint32_t left_ms);
 

@@ -22,8 +22,10 @@ static void answer(struct http_exchange *exchange, const struct http_request *re
     char *text = arena_printf(http_arena(exchange), "%s %.*s?%.*s %.*s", methods[request->method], (int)path.size,
                               path.data, (int)query.size, query.data ? (const char *)query.data : "",
                               (int)(body.size < 64 ? body.size : 64), body.data ? (const char *)body.data : "");
-    http_respond(exchange,
-                 &(struct http_response){ .status = 200, .type = slice_text("text/plain"), .body = slice_text(text) });
+    http_respond(exchange, &(struct http_response){ .status = 200,
+                                                    .type = slice_text("text/plain"),
+                                                    .body = slice_text(text),
+                                                    .hasty = slice_is(path, "/hasty") });
 }
 
 struct later {

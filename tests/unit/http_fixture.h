@@ -25,7 +25,7 @@ enum {
 
 /* The server, and what its handler has seen. The handler's paths say how it answers: "/later" from another turn of the
  * loop, "/hold" when it is released, "/big" with BIG bytes; all others at once, with the request's method, path, query and
- * the begin of its body. "/none" admits no body. */
+ * the begin of its body, and "/hasty" as to one that asks too often. "/none" admits no body. */
 struct world {
     struct event_base *base;
     struct http_server *server;

@@ -136,6 +136,38 @@ static void test_queue_limits(void **state)
     fixture_gateway_close(&gateway);
 }
 
+/* One caller has no more under way than it may, those included that its client has left; others have theirs. */
+static void test_limit_of_one_caller(void **state)
+{
+    struct bus_place *place = *state;
+    struct fixture_gateway gateway = fixture_gateway_open(
+        place->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .caller_limit = 2 });
+    struct fixture_worker worker = { .zmq = place->zmq, .name = "a", .endpoint = "inproc://bus", .credits = 10 };
+    char mine[] = "one", theirs[] = "another";
+    struct fixture_request held, left, refused, other, nobodys, next;
+    fixture_worker_start(&worker);
+    fixture_await_workers(&gateway, 1);
+    fixture_send_for(&gateway, &held, "h", mine);
+    fixture_send_for(&gateway, &left, "l", mine);
+    dispatch_cancel(left.ticket);
+    fixture_send_for(&gateway, &refused, "x", mine);
+    fixture_send_for(&gateway, &other, "x", theirs);
+    fixture_send(&gateway, &nobodys, "x");
+    RUN_UNTIL(&gateway, refused.answers && other.answers && nobodys.answers);
+    assert_int_equal(refused.status, STATUS_TOO_MANY_REQUESTS);
+    assert_string_equal(refused.code, "too_many_requests");
+    assert_int_equal(refused.retry_after_ms, 1000);
+    assert_int_equal(other.status, STATUS_OK);
+    assert_int_equal(nobodys.status, STATUS_OK);
+    RUN_UNTIL(&gateway, fixture_metric(&gateway, IN_FLIGHT) == 1); /* what was left has its answer */
+    fixture_send_for(&gateway, &next, "x", mine);
+    RUN_UNTIL(&gateway, next.answers);
+    assert_int_equal(next.status, STATUS_OK);
+    dispatch_cancel(held.ticket);
+    fixture_worker_stop(&worker);
+    fixture_gateway_close(&gateway);
+}
+
 static void test_deadline(void **state)
 {
     struct bus_place *place = *state;
@@ -334,6 +366,7 @@ int main(void)
         BUS_TEST(test_many_ipc),
         BUS_TEST(test_credits),
         BUS_TEST(test_queue_limits),
+        BUS_TEST(test_limit_of_one_caller),
         BUS_TEST(test_deadline),
         BUS_TEST(test_cancel),
         BUS_TEST(test_misfit_is_refused),

@@ -1,4 +1,5 @@
 /* test_http_phases.c -- how long a connection may take for what: each phase as a whole, although bytes keep coming. */
+#include "services/gateway/limits.h"
 #include "tests/unit/http_fixture.h"
 
 #include <string.h>
@@ -47,6 +48,79 @@ static void every_phase_ends(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof phases / sizeof *phases; i++)
         phase_ends(&phases[i]);
+}
+
+#define HASTY "GET /hasty HTTP/1.1\r\n" H "\r\n"
+
+/* Who asks too often is answered, and what he asks next waits: others are answered, and no answer is lost. */
+static void haste_makes_wait(void **state)
+{
+    (void)state;
+    struct world *world = world_new(patient());
+    struct heard hasty = { 0 }, calm = { 0 };
+    int one = client_dial(world), other = client_dial(world);
+    int64_t start = clock_monotonic_us();
+    client_say(one, HASTY GET HASTY "GET /last HTTP/1.1\r\n" H "Connection: close\r\n\r\n");
+    shutdown(one, SHUT_WR);
+    client_say(other, GET);
+    assert_true(client_hear(other, &calm, "GET /a? ", 1));
+    client_hear_all(one, &hasty);
+    assert_true(clock_monotonic_us() - start >= 2 * 100000);
+    assert_true(hasty.ended);
+    assert_int_equal(client_count(hasty.text, "GET /hasty? "), 2);
+    assert_int_equal(client_count(hasty.text, "GET /a? "), 1);
+    assert_int_equal(client_count(hasty.text, "GET /last? "), 1);
+    close(one);
+    close(other);
+    world_free(world);
+}
+
+/* Large bodies have their room, of which an address has a quarter; the others are told so before they are sent. */
+static void large_bodies_have_their_room(void **state)
+{
+    (void)state;
+    struct http_options options = patient();
+    options.body_memory = 400000;
+    struct world *world = world_new(options);
+    struct heard first = { 0 }, surplus = { 0 }, small = { 0 };
+    int one = client_dial(world), two = client_dial(world), three = client_dial(world);
+    client_say(one, POST "Expect: 100-continue\r\nContent-Length: 60000\r\n\r\n");
+    assert_true(client_hear(one, &first, "100 Continue", 1));
+    client_say(two, POST "Expect: 100-continue\r\nContent-Length: 60000\r\n\r\n");
+    client_hear_all(two, &surplus);
+    assert_true(strstr(surplus.text, " 503 ") && strstr(surplus.text, "<unavailable>"));
+    client_say(three, POST "Content-Length: 2\r\n\r\nok");
+    assert_true(client_hear(three, &small, "POST /a? ok", 1));
+    client_say_bytes(one, (char[60000]){ "large" }, 60000);
+    assert_true(client_hear(one, &first, "POST /a? large", 1));
+    client_say(three, POST "Expect: 100-continue\r\nContent-Length: 60000\r\n\r\n"); /* the room is free again */
+    assert_true(client_hear(three, &small, "100 Continue", 1));
+    close(one);
+    close(two);
+    close(three);
+    world_free(world);
+}
+
+/* More connections from an address than its rate are told so. */
+static void arrivals_have_their_rate(void **state)
+{
+    (void)state;
+    struct http_options options = patient();
+    options.arrivals = limits_new(1, 2, 100);
+    struct world *world = world_new(options);
+    int served = 0, surplus = 0;
+    for (int i = 0; i < 20 && !(served && surplus); i++) {
+        struct heard heard = { 0 };
+        int fd = client_dial(world);
+        client_say(fd, "GET /a HTTP/1.1\r\n" H "Connection: close\r\n\r\n");
+        client_hear_all(fd, &heard);
+        served += client_count(heard.text, " 200 ");
+        surplus += client_count(heard.text, "<unavailable>");
+        close(fd);
+    }
+    assert_true(served >= 2 && surplus == 1);
+    world_free(world);
+    limits_free(options.arrivals);
 }
 
 /* The clients' times do not run while the handler thinks. */
@@ -120,6 +194,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_phase_ends),
+        cmocka_unit_test(haste_makes_wait),
+        cmocka_unit_test(large_bodies_have_their_room),
+        cmocka_unit_test(arrivals_have_their_rate),
         cmocka_unit_test(the_handler_has_its_time),
         cmocka_unit_test(a_reader_that_stalls_is_left),
         cmocka_unit_test(a_slow_reader_is_served),

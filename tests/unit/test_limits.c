@@ -51,6 +51,22 @@ static void keeps_keys_apart(void **state)
     limits_free(limits);
 }
 
+static void takes_back_what_is_given(void **state)
+{
+    struct limits *limits = limits_new(1, 2, 100);
+    (void)state;
+    for (int i = 0; i < 10; i++) {
+        assert_true(limits_take(limits, slice_text("a"), START).allowed);
+        limits_give(limits, slice_text("a"));
+    }
+    assert_true(limits_take(limits, slice_text("a"), START).allowed);
+    assert_int_equal(limits_take(limits, slice_text("a"), START).remaining, 0);
+    assert_false(limits_take(limits, slice_text("a"), START).allowed);
+    limits_give(limits, slice_text("never asked")); /* never more than the burst */
+    assert_int_equal(limits_take(limits, slice_text("never asked"), START).remaining, 1);
+    limits_free(limits);
+}
+
 static void rate_zero_is_no_limit(void **state)
 {
     struct limits *limits = limits_new(0, 1, 100);
@@ -125,6 +141,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(follows_the_bucket),
         cmocka_unit_test(keeps_keys_apart),
+        cmocka_unit_test(takes_back_what_is_given),
         cmocka_unit_test(rate_zero_is_no_limit),
         cmocka_unit_test(holds_at_the_ends_of_its_range),
         cmocka_unit_test(forgets_the_fullest_first),

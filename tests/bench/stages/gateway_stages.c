@@ -120,9 +120,9 @@ void stage_limits(struct operation *operation)
 {
     const struct exchange_context *context = &operation->road->context;
     struct address client = forwarded_client(context->trusted, &operation->parsed);
-    uint64_t key = address_client(&client);
+    uint64_t key[] = { address_client(&client), 0 };
     int64_t now_us = clock_monotonic_us();
-    if (!limits_take(context->address_limits, slice_of(&key, sizeof key), now_us).allowed ||
+    if (!limits_take(context->address_limits, slice_of(key, sizeof key), now_us).allowed ||
         !limits_take(context->principal_limits, slice_text(operation->exchange->principal->id), now_us).allowed)
         road_fail(operation->name, "is over a limit");
 }
@@ -147,7 +147,8 @@ static bool ask_key(struct operation *operation)
     struct road *road = operation->road;
     struct principal_wait *wait = NULL;
     bool known = false, now;
-    principal_find(road->context.principals, slice_text(ROAD_TOKEN), 1000, &wait, on_principal, &known);
+    const struct principal_question question = { .token = slice_text(ROAD_TOKEN), .within_ms = 1000 };
+    principal_find(road->context.principals, &question, &wait, on_principal, &known);
     now = known;
     while (!known)
         event_base_loop(road->base, EVLOOP_ONCE);

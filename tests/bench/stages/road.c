@@ -314,10 +314,11 @@ static void open_gateway(struct road *road)
         .trusted = forwarded_trust_new(road->arena, "", &error),
         .cors_origins = no_origins,
         .request_ms = 10000,
+        .failure_limits = open_limits(),
         .counts = arena_zalloc(road->arena, (road->schema->rpc_count + 1) * sizeof *context->counts),
     };
     if (!context->routes || !context->trusted ||
-        !(context->principals = principals_new(road->inproc.dispatcher, road->schema, &error)))
+        !(context->principals = principals_new(road->inproc.dispatcher, road->schema, context->failure_limits, &error)))
         road_fail("gateway", error);
     road_renew_limits(road);
 }
@@ -404,6 +405,7 @@ void road_close(struct road *road)
     close(road->plain[1]);
     http_close(road->http);
     principals_free(road->context.principals);
+    limits_free(road->context.failure_limits);
     close_limits(road);
     bus_socket_close(road->pair.dealer, 0);
     bus_socket_close(road->pair.router, 0);
