@@ -165,7 +165,8 @@ $(newer)/campus: $(renewed) $(BUILD)/libcampus.a
 
 # -- what people type ------------------------------------------------------------------------------------------------
 
-.PHONY: all units run image test compose-test sanitize sanitize-thread coverage valgrind lint format fuzz bench bench-stages clean help
+.PHONY: all units run image test compose-test sanitize sanitize-thread coverage valgrind lint format fuzz bench bench-stages \
+        bench-abuse clean help
 jobs := $(shell nproc 2>/dev/null || echo 2)
 # The same Makefile again, once the packages are there that it asks pkg-config about.
 again = +@$(MAKE) $(if $(V),,-s) --no-print-directory -j$(jobs)
@@ -249,6 +250,11 @@ bench-stages: ## what each stage of a request costs: time, instructions, allocat
 	$(again) $(BUILD)/tests/bench/bench-stages
 	@$(BUILD)/tests/bench/bench-stages $(BUILD)/bench-stages.json
 	@echo; echo 'All figures: $(BUILD)/bench-stages.json'
+
+bench-abuse: ## what others notice while one client misbehaves, in each way there is
+	@deploy/deps build run test
+	$(again) all
+	@BUILD='$(BUILD)' exec tests/bench/abuse.py
 
 clean: ## remove everything that was built; data in VAR stays
 	rm -rf build

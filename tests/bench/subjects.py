@@ -16,7 +16,8 @@ SEARCH_PATH = "membership,campus,public"
 ID_BEGINNING = "01900000-0000-7000-8"  # then 15 decimal digits: see people.sql
 FIRST_DIGITS = 100_000_000_000_000
 POINT_READ_PARAMETERS = ("id", "caller_person", "scopes")
-SETTINGS = {"CAMPUS_RATE_PRINCIPAL": "0", "CAMPUS_RATE_ADDRESS": "0", "CAMPUS_LOG_LEVEL": "info"}
+SETTINGS = {"CAMPUS_RATE_PRINCIPAL": "0", "CAMPUS_RATE_ADDRESS": "0", "CAMPUS_RATE_CONNECTIONS": "0",
+            "CAMPUS_LOG_LEVEL": "info"}
 
 
 class Cluster(harness.Cluster):
