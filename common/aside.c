@@ -8,7 +8,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+enum { NICE = 10 }; /* where processors are short, the loop goes first */
 
 struct queue {
     struct aside_job *first, **end;
@@ -75,6 +78,7 @@ static void *run(void *context)
     struct aside *aside = context;
     struct aside_job *job;
     log_set_role(aside->role);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* of this thread alone */
     while ((job = await_job(aside))) {
         job->work(job->context);
         job->worked = true;
