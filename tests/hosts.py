@@ -7,10 +7,13 @@ import contextlib
 import itertools
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
 import harness
+
+BUS_PORT = 5555
 
 _numbers = itertools.count(1)
 
@@ -106,3 +109,74 @@ class Network:
 
     def __exit__(self, *_):
         self.hosts.close()
+
+
+class Spread(harness.Campus):
+    """A campus with gateway-1 and membership-2, membership-3, each on a host of its own, between them tcp with keys; a test adds
+    more, and discards them."""
+
+    def __init__(self, network, workers=2, settings=None, **options):
+        settings = {"CAMPUS_RATE_ADDRESS": "0", "CAMPUS_RATE_CONNECTIONS": "0", "CAMPUS_RATE_PRINCIPAL": "0", **(settings or {})}
+        super().__init__(settings=settings, **options)
+        self.network = network
+        self.keys = harness.new_folder()
+        self.numbers = itertools.count(1)
+        self.hosts = {}  # by process
+        self.processes = {}
+        self.make_keys("gateway")
+        self.make_keys("membership", "membership")
+        self.entrance = self.add_gateway()
+        self.address = self.entrance.address
+        for _ in range(workers):
+            self.add_worker()
+        self.know_gateways()
+
+    def make_keys(self, name, serves=None):
+        """`campus keys new`, in the folder of keys."""
+        serves = [f"--serves={serves}"] if serves else []
+        self.run("keys", "new", name, f"--folder={self.keys}", *serves)
+
+    def _add(self, name, role, **settings):
+        host = self.network.host()
+        environment = {**self.environment, "CAMPUS_METRICS_LISTEN": f"{host.address}:0",
+                       **{f"CAMPUS_{key.upper()}": str(value) for key, value in settings.items()}}
+        process = harness.Process(name, ["serve", role], self.folder, environment)
+        process.run_in = host.run_in
+        self.processes[name] = process
+        self.hosts[name] = host
+        return process
+
+    def add_gateway(self):
+        process = self._add(f"gateway-{next(self.numbers)}", "gateway", bus=f"tcp://*:{BUS_PORT}",
+                            bus_key_file=self.keys / "gateway.secret", allowed_keys_file=self.keys / "allowed")
+        process.address = self.hosts[process.name].address
+        process.environment["CAMPUS_LISTEN"] = f"{process.address}:8080"
+        return process
+
+    def add_worker(self, name=None, key="membership", gateway_key="gateway"):
+        process = self._add(name or f"membership-{next(self.numbers)}", "membership", bus=f"tcp://gateway:{BUS_PORT}",
+                            bus_key_file=self.keys / f"{key}.secret", resolve_ms=200,
+                            gateway_key_file=self.keys / f"{gateway_key}.public")
+        self.know_gateways()
+        return process
+
+    def discard(self, process):
+        """Ends a process that a test has added."""
+        process.stop()
+        self.processes.pop(process.name)
+        self.hosts.pop(process.name)
+
+    def know_gateways(self, *gateways):
+        """What the name `gateway` stands for on every host: these, or all."""
+        known = gateways or [process for name, process in self.processes.items() if name.startswith("gateway-")]
+        for host in self.hosts.values():
+            host.knows({"gateway": [process.address for process in known]})
+
+
+def workers_at(gateway):
+    """How many workers a gateway knows, by its own word; 0 before it has said any."""
+    port = re.search(r": metrics port=(\d+)", gateway.log())
+    with harness.Client(gateway.address, int(port[1]), timeout=5) as client:
+        text = client.get("/metrics").expect(200).text
+    told = re.search(r'^campus_bus_workers\{service="membership"\} (\d+)$', text, re.M)
+    return int(told[1]) if told else 0

@@ -7,8 +7,9 @@ import signal
 
 import pytest
 
-from harness import Cluster, HarnessError, wait_until
+from harness import Cluster, wait_until
 from load import assert_kept_once, found, key_header, lock_home, person, send, Traffic, wait_blocked
+from postmaster import kill_postmaster, postmaster, start_again
 
 
 @pytest.fixture(scope="module")
@@ -28,53 +29,14 @@ def pids(campus):
     return {name: process.pid for name, process in campus.processes.items()}
 
 
-def postmaster(campus):
-    return int((campus.folder / "data/postmaster.pid").read_text().split()[0])
-
-
-def kill_postmaster(campus):
-    """As the system would, that runs out of memory: the children notice by themselves, some only after their statement."""
-    os.kill(postmaster(campus), signal.SIGKILL)
-
-
-def forget_zombie(campus):
-    """Where process 1 reaps nobody, as in some containers, a killed postmaster stays as a zombie, and PostgreSQL takes its
-    lock files for those of a living one."""
-    locks = [campus.folder / "data/postmaster.pid", campus.folder / ".s.PGSQL.5432.lock"]
-    if locks[0].exists():
-        stat = pathlib.Path(f"/proc/{postmaster(campus)}/stat")
-        if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z":
-            for lock in locks:
-                lock.unlink(missing_ok=True)
-
-
-def start_again(campus):
-    """As soon as the last child of the dead postmaster lets go of the shared memory."""
-    def started():
-        forget_zombie(campus)
-        try:
-            return campus.cluster.start()
-        except HarnessError:
-            return None
-    wait_until(started, "PostgreSQL starts again", 30, pause=0.1)
-
-
-def crash(campus):
-    campus.cluster.crash()
-
-
-def stop(campus):
-    campus.cluster.stop()
-
-
-@pytest.mark.parametrize("end", [stop, crash, kill_postmaster])
+@pytest.mark.parametrize("end", [Cluster.stop, Cluster.crash, kill_postmaster])
 def test_restarted_under_load(split, split_admin, end):
     before = pids(split)
     with Traffic(split, split_admin, writers=3, readers=2) as traffic:
         traffic.flow(100)
-        end(split)
+        end(split.cluster)
         wait_until(lambda: any(outcome.status == 503 for outcome in list(traffic.outcomes)), "somebody is told of it")
-        start_again(split)
+        start_again(split.cluster)
         traffic.flow(300)
     for outcome in traffic.failures():
         # In progress is what was sent again while the first attempt's connection was only half dead.
@@ -154,7 +116,7 @@ def test_all_frozen(split, split_admin):
     """A server that answers nobody: 503 within the deadline, and well when it goes on."""
     backends = [Frozen(pid) for pid, in split.sql(
         "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'campus/%'")]
-    main = Frozen(postmaster(split))
+    main = Frozen(postmaster(split.cluster))
     with main:
         for backend in backends:
             backend.__enter__()

@@ -1,24 +1,15 @@
 """Gateways and workers on hosts of their own: found by name, let in by key, cut off and back again."""
 
 import contextlib
-import re
 
 import pytest
 
 import harness
 from harness import Client, wait_until
+from hosts import workers_at
 from load import Traffic, assert_kept_once, found, workers
 
 READ = "/v1/organisations?page_size=1"
-
-
-def workers_at(gateway):
-    """How many workers a gateway knows, by its own word; 0 before it has said any."""
-    port = re.search(r": metrics port=(\d+)", gateway.log())
-    with Client(gateway.address, int(port[1]), timeout=5) as client:
-        text = client.get("/metrics").expect(200).text
-    told = re.search(r'^campus_bus_workers\{service="membership"\} (\d+)$', text, re.M)
-    return int(told[1]) if told else 0
 
 
 def live_workers(spread):
