@@ -165,7 +165,7 @@ $(newer)/campus: $(renewed) $(BUILD)/libcampus.a
 
 # -- what people type ------------------------------------------------------------------------------------------------
 
-.PHONY: all units run image test compose-test sanitize sanitize-thread coverage valgrind lint format fuzz bench bench-stages \
+.PHONY: all units run image test compose-test sanitize sanitize-thread coverage valgrind lint format fuzz faults bench bench-stages \
         bench-abuse clean help
 jobs := $(shell nproc 2>/dev/null || echo 2)
 # The same Makefile again, once the packages are there that it asks pkg-config about.
@@ -239,6 +239,13 @@ fuzzers: $(fuzzers:%=$(BUILD)/tests/fuzz/fuzz_%)
 $(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/tests/unit/sample_message.o $(BUILD)/libcampus.a
 	@mkdir -p $(@D)
 	$(quiet)$(CC) $(CFLAGS) $(warnings) -o $@ $< $(BUILD)/tests/unit/sample_message.o $(BUILD)/libcampus.a -fsanitize=fuzzer,address,undefined $(LDLIBS)
+
+FAULT_SECONDS ?= 120
+
+faults: ## a campus under load to which happens what SEED says, for FAULT_SECONDS; is all there then that was acknowledged?
+	@deploy/deps build run test
+	$(again) all
+	@BUILD='$(BUILD)' SEED='$(SEED)' FAULT_SECONDS='$(FAULT_SECONDS)' exec tests/storm/run
 
 bench: ## measure: what DESIGN says that it holds, beside pgbench, Fastify and Django REST framework
 	@deploy/deps build run bench

@@ -1,0 +1,12 @@
+"""A short storm: the plan of one seed, whole. `make faults` makes longer ones, each another."""
+
+from storm.report import report
+from storm.storm import Storm
+
+SEED, SECONDS = 4985, 22  # a plan of nearly every kind
+
+
+def test_a_short_storm():
+    storm = Storm(SEED, SECONDS).run(print)
+    print(report(storm))
+    assert storm.failed() == []
