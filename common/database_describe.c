@@ -6,11 +6,20 @@
 
 enum { EXCERPT = 40 }; /* bytes of a statement's text, from where PostgreSQL points */
 
-/* A server that starts up or does not answer may be there later; one that answers and says no will not change its mind. */
+static bool lets_in(const struct database_words *words)
+{
+    PGconn *pg = PQconnectdbParams(words->keys, words->values, 1);
+    bool connected = PQstatus(pg) == CONNECTION_OK;
+    PQfinish(pg);
+    return connected;
+}
+
+/* A server that starts up or does not answer may be there later, or was just restarted and is back already; one that answers
+ * and says no once more will not change its mind. */
 static bool may_come_later(const struct database_words *words)
 {
     PGPing ping = PQpingParams(words->keys, words->values, 1);
-    return ping == PQPING_REJECT || ping == PQPING_NO_RESPONSE;
+    return ping == PQPING_REJECT || ping == PQPING_NO_RESPONSE || lets_in(words);
 }
 
 /* Appends words as one line: runs of white space and control characters become one space. */

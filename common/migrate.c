@@ -190,12 +190,15 @@ static bool check_admitted(struct arena *arena, PGconn *connection, const char *
     PGresult *result = session_query(
         connection, "SELECT coalesce(max(admits), 0) FROM campus.migration WHERE schema IN ('campus', $1)", 1,
         (const char *const[]){ service });
-    int admits = PQresultStatus(result) == PGRES_TUPLES_OK ? atoi(PQgetvalue(result, 0, 0)) : 0;
+    bool told = PQresultStatus(result) == PGRES_TUPLES_OK;
+    int admits = told ? atoi(PQgetvalue(result, 0, 0)) : 0;
     PQclear(result);
-    if (admits > PROGRAM_NUMBER)
+    if (!told)
+        *error = arena_printf(arena, "the schema of %s does not tell which programs it admits", service);
+    else if (admits > PROGRAM_NUMBER)
         *error = arena_printf(arena, "the schema of %s admits programs from number %d on; this is number %d", service,
                               admits, PROGRAM_NUMBER);
-    return admits <= PROGRAM_NUMBER;
+    return told && admits <= PROGRAM_NUMBER;
 }
 
 bool migrate_check(struct arena *arena, const char *conninfo, const char *role, const char *service, const char **error,
@@ -210,6 +213,7 @@ bool migrate_check(struct arena *arena, const char *conninfo, const char *role, 
     bool fits = check_all(arena, connection, common, common_count, error) &&
                 check_all(arena, connection, own, own_count, error) &&
                 check_admitted(arena, connection, service, error);
+    *unreachable = !fits && PQstatus(connection) == CONNECTION_BAD;
     PQfinish(connection);
     return fits;
 }

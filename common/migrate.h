@@ -16,7 +16,7 @@ bool migrate(struct arena *arena, const char *conninfo, const char *const *servi
     __attribute__((warn_unused_result));
 
 /* Whether this program may work on the schema as it is: all of its own migrations are there, unchanged, and none asks for
- * a newer program. *unreachable tells a database that is not there yet. */
+ * a newer program. *unreachable tells a database that is not there, or went meanwhile. */
 bool migrate_check(struct arena *arena, const char *conninfo, const char *role, const char *service, const char **error,
                    bool *unreachable) __attribute__((warn_unused_result));
 

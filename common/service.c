@@ -195,8 +195,9 @@ bool role_told_to_stop(const struct role_options *options)
     return read(options->stop_fd, &count, sizeof count) == sizeof count;
 }
 
-/* Waits for a database that is still starting, at most startup_ms; what it refuses is final at once. */
-static bool meet_database(struct runtime *runtime)
+/* Has the statements described from that one on. Waits for a database that is still starting, or has gone meanwhile, at most
+ * startup_ms; what it refuses is final at once. */
+static bool meet_database(struct runtime *runtime, size_t first)
 {
     const struct database_options *options = &runtime->database_options;
     int64_t give_up = clock_monotonic_us() + (int64_t)runtime->options->settings->startup_ms * 1000;
@@ -205,8 +206,8 @@ static bool meet_database(struct runtime *runtime)
         bool unreachable = false;
         if (migrate_check(runtime->arena, options->conninfo, options->role, runtime->service->name, &error,
                           &unreachable) &&
-            database_describe(runtime->arena, options, runtime->plans.prepared, runtime->plans.prepared_count, &error,
-                              &unreachable))
+            database_describe(runtime->arena, options, runtime->plans.prepared + first,
+                              runtime->plans.prepared_count - first, &error, &unreachable))
             return true;
         if (!unreachable || clock_monotonic_us() >= give_up || role_told_to_stop(runtime->options))
             return start_failed(error);
@@ -229,13 +230,9 @@ static bool load_plans(struct runtime *runtime)
 static bool bind_plans(struct runtime *runtime)
 {
     size_t described = runtime->plans.prepared_count;
-    const char *error = NULL;
-    bool unreachable;
     if (!plans_bind(&runtime->plans))
         return start_failed(runtime->plans.error);
-    return database_describe(runtime->arena, &runtime->database_options, runtime->plans.prepared + described,
-                             runtime->plans.prepared_count - described, &error, &unreachable) ||
-           start_failed(error);
+    return meet_database(runtime, described);
 }
 
 static void start_job(struct runtime *runtime, struct background_job job)
@@ -382,7 +379,7 @@ int service_run(const struct service *service, const struct role_options *option
     log_set_role(service->name);
     let_senders_finish();
     set_database_options(&runtime);
-    bool started = host_suffices(service) && load_plans(&runtime) && meet_database(&runtime);
+    bool started = host_suffices(service) && load_plans(&runtime) && meet_database(&runtime, 0);
     if (started && bind_plans(&runtime) && open_loop(&runtime)) {
         event_base_dispatch(runtime.base);
         close_loop(&runtime);

@@ -57,6 +57,27 @@ def test_short_outage_is_not_noticed(split, split_admin):
     assert_kept_once(split, traffic)
 
 
+END_SESSIONS = """DO $$
+BEGIN
+    FOR i IN 1 .. 500 LOOP
+        PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'campus/%';
+        PERFORM pg_sleep(0.002), pg_stat_clear_snapshot();
+    END LOOP;
+END $$"""
+
+
+def test_sessions_ended_while_a_worker_starts(split):
+    """It waits for the database, as if it were not there yet, whatever it has already asked."""
+    worker = split.processes["membership-1"]
+    worker.kill()
+    with split.cluster.session() as other:
+        other.start(END_SESSIONS)
+        worker.start()
+        other.finish()
+    split.wait_ready()
+    assert "cannot start" not in worker.log()
+
+
 class Frozen:
     """A process of PostgreSQL, stopped for as long as the block lasts."""
 
