@@ -253,6 +253,7 @@ def test_large_import_holds_nobody_up(new_campus):
 
     def send_file():
         with campus.client(key) as sender:
+            sender.timeout = 120
             replies.append(send(sender, text, {"dry_run": "true"}))
 
     with campus.client(key) as client:
@@ -461,6 +462,7 @@ def test_permissions(campus, client, anonymous):
 
 def test_20000_rows(client, home):
     """Once all are created, then all are unchanged; then one differs."""
+    client.timeout = 120  # a busy machine takes long
     start = new_label("R")
     rows = [[f"{start}-{i:05d}", f"学生{i:05d}", f"Xuesheng {i:05d}", home, 2020 + i % 5] for i in range(20000)]
 
