@@ -7,6 +7,7 @@ import time
 import pytest
 
 from api.given import (check_problem, committee, ids, membership, new_key, new_label, new_number, organisation, person)
+from api.wire import GET, answers_in
 from harness import wait_until
 from load import Sent
 
@@ -435,18 +436,17 @@ def test_keys_that_somebody_has_are_no_failures(guarded):
 
 
 def test_rate_of_one_address(limited):
-    """Nobody without a key may ask for ever either; what watches the gateway may."""
-    statuses, lock = [], threading.Lock()
+    """Nobody without a key may ask for ever either; what watches the gateway may. In one piece, as a slow machine is still
+    faster at that than the rate."""
+    answers, lock = [], threading.Lock()
+    asked = GET.replace(b"/healthz", b"/v1/people") + b"\r\n"
 
     def ask():
         with limited.client() as client:
-            for _ in range(ADDRESS_RATE):
-                answer = client.get("/v1/people")
-                with lock:
-                    statuses.append(answer.status)
-                if answer.status == 429:
-                    too_many(answer)
-                client.get("/healthz").expect(200)
+            found = answers_in(client.raw_request(asked * ADDRESS_RATE + GET + b"Connection: close\r\n\r\n").data)
+            assert found.pop().status == 200
+            with lock:
+                answers.extend(found)
 
     start = time.monotonic()
     threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -455,5 +455,7 @@ def test_rate_of_one_address(limited):
     for thread in threads:
         thread.join()
     seconds = time.monotonic() - start
+    statuses = [answer.status for answer in answers]
     assert set(statuses) == {401, 429} and len(statuses) == 4 * ADDRESS_RATE
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers if answer.status == 429)
     assert statuses.count(401) <= ADDRESS_RATE * (seconds + 1) + 1

@@ -114,10 +114,12 @@ def test_frozen_backend_of_a_write(split, split_admin):
     """It holds its claim and its locks until it is thawed; then its write counts, once."""
     body = person("su.learning")
     request = {"json": body, "headers": key_header("frozen")}
-    with lock_home(split, "su.learning") as lock:
+    waits = """SELECT pid FROM pg_stat_activity
+                WHERE wait_event_type = 'Lock' AND application_name = 'campus/membership/write'"""
+    # It waits for a second: too short for a psql a look, on a busy machine.
+    with lock_home(split, "su.learning") as lock, split.cluster.session() as looker:
         sent = send(split, split_admin, "POST", "/v1/people", **request)
-        pid = wait_until(lambda: split.value("""SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'
-                                                AND application_name = 'campus/membership/write'"""), "the write waits")
+        pid = wait_until(lambda: looker.sql(waits), "the write waits")[0][0]
         with Frozen(pid):
             lock.release()
             # The twin of the frozen one waits for its claim and gives up.
