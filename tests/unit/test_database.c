@@ -708,50 +708,6 @@ static void test_close_ends_every_batch(void **state)
     }
 }
 
-/* ---- describing ---- */
-
-static const char *describe_error(const char *text, bool *unreachable)
-{
-    struct prepared wrong[] = { { .name = "right", .text = "SELECT 1" }, { .name = "wrong", .text = text } };
-    const char *error;
-    assert_false(database_describe(arena, &options, wrong, 2, &error, unreachable));
-    return error;
-}
-
-static void test_describe_tells_types_and_names(void **state)
-{
-    (void)state;
-    assert_int_equal(statements[INSERT].parameter_count, 1);
-    assert_int_equal(statements[INSERT].parameter_types[0], 23); /* int4 */
-    assert_int_equal(statements[INSERT].column_count, 1);
-    assert_int_equal(statements[INSERT].column_types[0], 23);
-    assert_string_equal(statements[INSERT].column_names[0], "id");
-    assert_int_equal(statements[PLEDGE].column_count, 0);
-}
-
-static void test_describe_names_the_statement(void **state)
-{
-    (void)state;
-    bool unreachable;
-    assert_string_equal(describe_error("SELECT holder,\n  '\u793e\u56e2', colour\n  FROM seat", &unreachable),
-                        "statement wrong: column \"colour\" does not exist at \"colour FROM seat\" (42703)");
-    assert_false(unreachable);
-    assert_string_equal(describe_error("SELECT 1; SELECT 2", &unreachable),
-                        "statement wrong: cannot insert multiple commands into a prepared statement (42601)");
-}
-
-static void test_describe_tells_absent_from_unwilling(void **state)
-{
-    (void)state;
-    bool unreachable;
-    options.role = "nobody_such";
-    assert_non_null(strstr(describe_error("SELECT 1", &unreachable), "nobody_such"));
-    assert_false(unreachable);
-    options.conninfo = "host=/nonexistent dbname=postgres";
-    assert_non_null(strstr(describe_error("SELECT 1", &unreachable), "/nonexistent"));
-    assert_true(unreachable);
-}
-
 /* ---- metrics ---- */
 
 static void test_metrics(void **state)
@@ -805,9 +761,6 @@ int main(void)
         TEST(test_forgotten_statements_are_prepared_anew),
         TEST(test_changed_columns_are_not_misread),
         TEST(test_close_ends_every_batch),
-        TEST(test_describe_tells_types_and_names),
-        TEST(test_describe_names_the_statement),
-        TEST(test_describe_tells_absent_from_unwilling),
         TEST(test_metrics),
     };
     return cmocka_run_group_tests_name("database", tests, start_cluster, stop_cluster);
