@@ -11,6 +11,7 @@
 
 enum {
     STUDENTS = 20000,
+    LOT = 2000, /* of students, in one import */
     FIRST_GRADE = 2022,
     GRADES = 4,
     CLASS_SIZE = 30,
@@ -223,11 +224,11 @@ static void put_student(struct demo *demo, struct buffer *csv, size_t index)
                   place / CLASS_SIZE + 1, draw_status(demo, index), grade, college + 1, place + 1);
 }
 
-static struct slice make_roster(struct demo *demo)
+static struct slice make_roster(struct demo *demo, size_t first)
 {
-    struct buffer csv = buffer_in(demo->arena);
+    struct buffer csv = buffer_in(demo->scratch);
     buffer_text(&csv, "学号,姓名,拼音,学院,年级,班级,学籍状态,email\n");
-    for (size_t i = 0; i < STUDENTS; i++)
+    for (size_t i = first; i < first + LOT; i++)
         put_student(demo, &csv, i);
     return buffer_slice(&csv);
 }
@@ -240,32 +241,38 @@ static const char *text_of(struct arena *arena, const struct message *message, c
 }
 
 /* The rows of the import's reply are in the order of the file. */
-static bool note_ids(struct demo *demo, const struct rpc *rpc, struct slice reply)
+static bool note_ids(struct demo *demo, const struct rpc *rpc, size_t first, struct slice reply)
 {
     const struct field *rows = message_find(rpc->reply, slice_text("rows"));
     struct wire_reader reader = wire_read(reply);
     struct wire_field field;
     while (wire_next(&reader, &field)) {
-        if (field.number != rows->number || demo->id_count == STUDENTS)
+        if (field.number != rows->number || demo->id_count == first + LOT)
             continue;
         const char *id = text_of(demo->arena, rows->message, "id", field.bytes);
         if (!id)
             return fail("a student was refused", text_of(demo->arena, rows->message, "code", field.bytes));
         demo->ids[demo->id_count++] = id;
     }
-    return demo->id_count == STUDENTS || fail("ImportPeople", "students are missing");
+    return demo->id_count == first + LOT || fail("ImportPeople", "students are missing");
+}
+
+static bool load_lot(struct demo *demo, const struct rpc *rpc, size_t first)
+{
+    struct slice reply;
+    arena_reset(demo->scratch);
+    struct buffer request = buffer_in(demo->scratch);
+    wire_put_bytes(&request, rpc->body->number, make_roster(demo, first));
+    return demo_call(demo, rpc->name, buffer_slice(&request), NULL, &reply) && note_ids(demo, rpc, first, reply);
 }
 
 static bool load_students(struct demo *demo)
 {
     const struct rpc *rpc = schema_rpc(demo->schema, "ImportPeople");
-    struct slice reply;
     load_names(demo);
-    arena_reset(demo->scratch);
-    struct buffer request = buffer_in(demo->scratch);
-    wire_put_bytes(&request, rpc->body->number, make_roster(demo));
-    if (!demo_call(demo, rpc->name, buffer_slice(&request), NULL, &reply) || !note_ids(demo, rpc, reply))
-        return false;
+    for (size_t first = 0; first < STUDENTS; first += LOT)
+        if (!load_lot(demo, rpc, first))
+            return false;
     printf("%zu students\n", demo->id_count);
     return true;
 }

@@ -108,7 +108,7 @@ def test_first_start_serves_and_second_keeps_the_data_and_is_quick(var):
     assert [(var / name).read_bytes() for name in ("admin.key", "secret.key")] == secrets
     assert second.end(signal.SIGTERM) == 0
     assert not server_runs(var)
-    assert seconds < 3
+    assert seconds < 10
 
 
 def test_second_run_on_the_same_data_says_so(var):
