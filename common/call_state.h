@@ -10,6 +10,8 @@
 #include "common/plan.h"
 #include "common/wire.h"
 
+#include <stdatomic.h>
+
 struct call_caller {
     const char *id; /* NULL for nobody */
     const char *person; /* or NULL */
@@ -56,7 +58,8 @@ struct call {
     size_t page_limit; /* 0: not a list */
     struct slice page_query;
     struct batch *batch; /* the one on its way, or done last */
-    bool cancelled, replayed;
+    atomic_bool cancelled; /* while it is checked beside the loop: nobody waits for it any more */
+    bool replayed;
     unsigned replays;
     struct buffer reply;
     struct call *next, *previous;

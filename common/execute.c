@@ -9,6 +9,7 @@
 #include "common/rows.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 
 enum { DEFAULT_PAGE = 50, MOST_REPLAYS = 3, RETRY_AFTER_MS = 1000 };
 
@@ -385,10 +386,17 @@ static void go_on(struct call *call)
         send_batch(call);
 }
 
+/* Of what nobody waits for any more nothing is read: others wait behind it. */
+static bool in_vain(const struct call *call)
+{
+    return atomic_load(&call->cancelled) || clock_monotonic_us() >= call->deadline_us;
+}
+
 static void check(void *context)
 {
     struct call *call = context;
-    call->plan->method->check(call);
+    if (!in_vain(call))
+        call->plan->method->check(call);
 }
 
 static void on_checked(bool worked, void *context)
@@ -396,6 +404,8 @@ static void on_checked(bool worked, void *context)
     struct call *call = context;
     if (!worked)
         call_refuse(call, "unavailable");
+    else if (in_vain(call))
+        call_refuse(call, "deadline_exceeded");
     go_on(call);
 }
 

@@ -128,13 +128,19 @@ static void on_request(struct bus_origin origin, const BusRequest *header, struc
     execute(call, runtime->database, &runtime->plans, on_end);
 }
 
-/* A write goes on: it may have been sent already, and its key makes a repeat harmless. A read that waits is let go. */
+/* A write that has been sent goes on, and its key makes a repeat harmless. A read that waits is let go; so is what is still
+ * being checked. */
 static void on_cancel(struct bus_origin origin, void *context)
 {
     struct runtime *runtime = context;
-    for (struct call *call = runtime->working; call; call = call->next)
-        if (call->origin.id == origin.id && call->origin.boot == origin.boot && call->batch)
-            call->batch->deadline_us = call->plan->rpc->kind == RPC_READ ? 0 : call->batch->deadline_us;
+    for (struct call *call = runtime->working; call; call = call->next) {
+        if (call->origin.id != origin.id || call->origin.boot != origin.boot)
+            continue;
+        if (!call->batch)
+            atomic_store(&call->cancelled, true);
+        else if (call->plan->rpc->kind == RPC_READ)
+            call->batch->deadline_us = 0;
+    }
 }
 
 /* The connections that the calls need: before they are there, a call is better off with another worker, or in the

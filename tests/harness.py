@@ -280,6 +280,7 @@ class Process:
         self.name = name
         self.path = path
         self.run_in = []  # what goes before the command: another network namespace
+        self.address = "127.0.0.1"
         self.arguments = arguments
         self.folder = folder
         self.environment = environment

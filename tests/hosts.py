@@ -141,7 +141,7 @@ class Spread(harness.Campus):
         environment = {**self.environment, "CAMPUS_METRICS_LISTEN": f"{host.address}:0",
                        **{f"CAMPUS_{key.upper()}": str(value) for key, value in settings.items()}}
         process = harness.Process(name, ["serve", role], self.folder, environment)
-        process.run_in = host.run_in
+        process.run_in, process.address = host.run_in, host.address
         self.processes[name] = process
         self.hosts[name] = host
         return process
@@ -149,7 +149,6 @@ class Spread(harness.Campus):
     def add_gateway(self):
         process = self._add(f"gateway-{next(self.numbers)}", "gateway", bus=f"tcp://*:{BUS_PORT}",
                             bus_key_file=self.keys / "gateway.secret", allowed_keys_file=self.keys / "allowed")
-        process.address = self.hosts[process.name].address
         process.environment["CAMPUS_LISTEN"] = f"{process.address}:8080"
         return process
 

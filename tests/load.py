@@ -5,6 +5,7 @@ Every value that is personal carries a mark of its own, so that assert_discreet(
 
 import http.client
 import itertools
+import json
 import re
 import threading
 import time
@@ -52,7 +53,7 @@ def pending(process):
     if not process.running() or process.frozen or not told:
         return None
     try:
-        with Client("127.0.0.1", int(told[1]), timeout=5) as client:
+        with Client(process.address, int(told[1]), timeout=5) as client:
             text = client.get("/metrics").text
     except (OSError, http.client.HTTPException):
         return None
@@ -64,14 +65,19 @@ def workers(campus):
 
 
 def wait_quiet(campus):
-    """Until no worker says that it is working: what holder() sees from then on is new. (Metrics are a second old.)"""
+    """Until no worker says that it is working. (Metrics are a second old.)"""
     wait_until(lambda: not any(pending(worker) for worker in workers(campus)), "the workers have nothing to do")
 
 
 def holder(campus, but=()):
-    """The one worker that works on something, waited for; see wait_quiet()."""
-    return wait_until(lambda: next((worker for worker in workers(campus)
-                                    if worker not in but and pending(worker)), None), "a worker holds the request")
+    """The one worker that holds a request, as the gateway knows it, waited for."""
+    def held():
+        living = {worker.pid: worker for worker in workers(campus) if worker.running() and worker not in but}
+        status = json.loads(campus.run("status", "--json", check=False).stdout or "{}")
+        seen = [worker for service in status.get("services", []) for worker in service.get("workers", [])]
+        return next((living[worker["report"]["pid"]] for worker in seen
+                     if worker["held"] and worker.get("report", {}).get("pid") in living), None)
+    return wait_until(held, "a worker holds the request")
 
 
 def wait_blocked(campus, count=1):

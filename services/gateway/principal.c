@@ -34,13 +34,14 @@ TAILQ_HEAD(entry_list, entry);
 struct entry {
     UT_hash_handle hh;
     TAILQ_ENTRY(entry) at; /* in principals->strangers */
-    bool stranger; /* nobody's when last asked about, and not asked about now */
+    bool met; /* it was somebody's when last asked about with success */
+    bool stranger; /* not met, and not asked about now */
     uint8_t hash[HASH];
     struct principals *principals;
     struct arena *arena; /* the question's and the principal's; a stranger has none */
     struct principal principal;
     enum principal_result result; /* the last one; UNAVAILABLE before the first */
-    int64_t until_us; /* 0 while the answer is on its way */
+    int64_t until_us; /* how long the result is good; not while there is a ticket */
     struct dispatch_ticket *ticket;
     struct principal_wait *waits;
 };
@@ -202,14 +203,16 @@ static void on_reply(const BusReply *reply, struct slice body, void *context)
     else
         entry->result = PRINCIPAL_UNAVAILABLE;
     if (entry->result == PRINCIPAL_UNAVAILABLE)
-        entry->until_us = 0; /* the next one asks anew */
+        entry->until_us = clock_monotonic_us(); /* the next one asks anew */
+    else
+        entry->met = entry->result == PRINCIPAL_KNOWN;
     if (entry->result != PRINCIPAL_KNOWN) {
         arena_free(entry->arena);
         entry->arena = NULL;
     }
     tell_waits(entry);
     if (!entry->ticket)
-        set_stranger(entry, entry->result != PRINCIPAL_KNOWN);
+        set_stranger(entry, !entry->met);
 }
 
 static void ask(struct entry *entry, uint32_t within_ms)
@@ -253,9 +256,9 @@ void principal_find(struct principals *principals, const struct principal_questi
     }
     crypto_hash_sha256(hash, question->token.data, question->token.size);
     HASH_FIND(hh, principals->entries, hash, HASH, entry);
-    bool known = entry && entry->result == PRINCIPAL_KNOWN;
+    bool known = entry && entry->met;
     bool fresh = entry && !entry->ticket && now_us < entry->until_us;
-    if (known && fresh) {
+    if (fresh && entry->result == PRINCIPAL_KNOWN) {
         on_result(PRINCIPAL_KNOWN, &entry->principal, context);
         return;
     }

@@ -443,7 +443,7 @@ def test_rate_of_one_address(limited):
 
     def ask():
         with limited.client() as client:
-            found = answers_in(client.raw_request(asked * ADDRESS_RATE + GET + b"Connection: close\r\n\r\n").data)
+            found = answers_in(client.raw_request(asked * ADDRESS_RATE + GET + b"Connection: close\r\n\r\n", timeout=60).data)
             assert found.pop().status == 200
             with lock:
                 answers.extend(found)

@@ -176,7 +176,8 @@ def main():
     for each in reached:
         say(f"{'reached' if each['reached'] else 'NOT YET':9} {each['goal']:40} {each['measured']}".rstrip())
     path = harness.BUILD / "bench-abuse.json"
-    path.write_text(json.dumps({"machine": machine(), "seconds": SECONDS, "abuses": results, "goals": reached}, indent=1, ensure_ascii=False) + "\n")
+    told = {"machine": machine(), "seconds": SECONDS, "abuses": results, "goals": reached}
+    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     say(f"\nAll figures: {path}")
     return 0
 

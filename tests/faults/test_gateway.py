@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from harness import wait_until
-from load import assert_kept_once, found, key_header, lock_home, person, send, Traffic, wait_blocked
+from load import assert_kept_once, found, key_header, lock_home, person, send, Traffic, wait_blocked, workers
 
 CLIENTS = 4
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER
@@ -218,3 +218,19 @@ def test_worker_that_stops_answers_what_it_has(split, split_admin):
             split.start_process(name)
     assert traffic.failures() == []
     assert_kept_once(split, traffic)
+
+
+def test_a_known_key_stays_known_while_nobody_can_be_asked(new_campus):
+    """Whoever tries keys at the same address cannot keep out those who were let in before an outage."""
+    campus = new_campus(split=True, workers=1, settings={"CAMPUS_RATE_FAILURES": "1", "CAMPUS_QUEUE_MS": "100"})
+    worker, = workers(campus)
+    with campus.client(campus.key()) as known, campus.client("campus_nobody") as stranger:
+        known.get("/v1/me").expect(200)
+        worker.stop()
+        wait_until(lambda: known.get("/v1/me").status == 503, "nobody can be asked")
+        worker.start()
+        campus.wait_ready()
+
+        def kept_out():
+            return stranger.get("/v1/me").status == 429 and known.get("/v1/me")
+        wait_until(kept_out, "the stranger has asked too often").expect(200)
