@@ -25,6 +25,7 @@ const struct schema fixture_schema = { .rpcs = &echo, .rpc_count = 1 };
 const struct schema fixture_old_schema = { .rpcs = &old_echo, .rpc_count = 1 };
 
 struct held {
+    LIST_ENTRY(held) at; /* in worker->held */
     struct fixture_worker *worker;
     struct bus_origin origin;
     struct event *timer;
@@ -41,13 +42,19 @@ static void answer(struct fixture_worker *worker, struct bus_origin origin, cons
     bus_reply(worker->bus, origin, &reply, slice_of(data, size));
 }
 
+static void held_free(struct held *held)
+{
+    LIST_REMOVE(held, at);
+    event_free(held->timer);
+    free(held);
+}
+
 static void on_late(evutil_socket_t fd, short what, void *context)
 {
     struct held *held = context;
     (void)fd, (void)what;
     answer(held->worker, held->origin, "late", 4);
-    event_free(held->timer);
-    free(held);
+    held_free(held);
 }
 
 static void hold(struct fixture_worker *worker, struct bus_origin origin)
@@ -57,6 +64,7 @@ static void hold(struct fixture_worker *worker, struct bus_origin origin)
     *held = (struct held){ .worker = worker, .origin = origin };
     held->timer = evtimer_new(worker->base, on_late, held);
     evtimer_add(held->timer, &delay);
+    LIST_INSERT_HEAD(&worker->held, held, at);
 }
 
 static void on_request(struct bus_origin origin, const BusRequest *header, struct slice body, void *context)
@@ -170,6 +178,8 @@ void fixture_worker_run(struct fixture_worker *worker)
         abort();
     event_base_dispatch(worker->base);
     bus_close(worker->bus);
+    while (!LIST_EMPTY(&worker->held)) /* the test was over before they were due */
+        held_free(LIST_FIRST(&worker->held));
     event_free(command);
     event_base_free(worker->base);
 }

@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 
 enum { FIXTURE_MESSAGE = 65536 };
 
@@ -36,6 +37,7 @@ struct fixture_worker {
     pthread_t thread;
     struct event_base *base;
     struct bus *bus;
+    LIST_HEAD(, held) held; /* requests that are answered late */
 };
 
 enum { COMMAND_CLOSE = 1, COMMAND_FREEZE = 100, COMMAND_THAW = 10000, COMMAND_DRAIN = 1000000 };
