@@ -31,9 +31,10 @@ LDLIBS    += $(shell pkg-config --libs $(packages) 2>/dev/null) -pthread
 LDFLAGS   += $(if $(COVERAGE),--coverage) $(if $(SANITIZE),-fsanitize=$(SANITIZE),-pie -Wl,-z,relro,-z,now)
 
 protos    := $(wildcard proto/*.proto)
+contract  := $(protos) $(wildcard proto/*/*.proto)
 structs   := options status bus google/protobuf/descriptor
 sources   := $(filter-out services/main.c,$(wildcard common/*.c services/*.c services/*/*.c))
-embedded  := $(sort $(wildcard common/schema/*.sql services/*/queries.sql services/*/schema/*.sql services/demo/*.csv services/demo/*.sql \
+embedded  := $(sort $(wildcard common/schema/*.sql services/*/*.sql services/*/schema/*.sql services/demo/*.csv \
              services/gateway/docs/*.md))
 generated := $(structs:%=$(BUILD)/%.pb-c.o) $(BUILD)/embedded.o $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
 page      := $(addprefix $(BUILD)/docs/,index.html docs.css docs.js icon.svg swagger-ui.css swagger-ui-bundle.js licence.txt)
@@ -96,8 +97,8 @@ $(BUILD)/docs/licence.txt: $(ui)/package.json
 $(BUILD)/docs/%.gz: $(BUILD)/docs/%
 	$(quiet)gzip -9nc $< >$@
 
-# The contract with its comments, the queries, the migrations and the page travel inside the program.
-$(BUILD)/schema.binpb: $(protos)
+# The contract with its comments, the statements, the migrations and the page travel inside the program.
+$(BUILD)/schema.binpb: $(contract)
 	@mkdir -p $(@D)
 	$(quiet)protoc -Iproto -I/usr/include --include_imports --include_source_info --descriptor_set_out=$@ $(protos)
 
@@ -122,25 +123,25 @@ cuts := http_arena http_set_context http_context http_respond dispatch_send data
 $(BUILD)/tests/bench/bench-stages: $(stages) $(BUILD)/tests/unit/libfixtures.a $(BUILD)/libcampus.a
 	$(quiet)$(CC) $(CFLAGS) $(LDFLAGS) $(cuts:%=-Wl,--wrap=%) -o $@ $^ -lcmocka $(LDLIBS)
 
-# A service of the tests: the same embedded files by name, but its own queries instead of the program's.
+# A service of the tests: the same embedded files by name, but its own statements instead of the program's.
 $(BUILD)/tests/faults/tally.S: $(BUILD)/schema.binpb tests/faults/tally.sql deploy/embed
 	@mkdir -p $(@D)
-	$(quiet)deploy/embed schema.binpb=$(BUILD)/schema.binpb services/tally/queries.sql=tests/faults/tally.sql >$@
+	$(quiet)deploy/embed schema.binpb=$(BUILD)/schema.binpb services/tally/tally.sql=tests/faults/tally.sql >$@
 
 $(BUILD)/tests/faults/tally: tests/faults/tally.c $(BUILD)/tests/faults/tally.S $(BUILD)/libcampus.a
 	$(quiet)$(CC) $(CFLAGS) $(warnings) $(LDFLAGS) -o $@ $< $@.S $(BUILD)/libcampus.a $(LDLIBS)
 
 # The next release, for tests of rolling upgrades: the program of a patched copy of a few files, otherwise of the same objects.
 newer     := $(BUILD)/tests/rolling
-patched   := common/version.h services/membership/people.c services/membership/queries.sql
+patched   := common/version.h services/membership/people.c services/membership/people.sql
 added     := services/membership/schema/900_nickname.sql
 aware     := $(basename $(shell grep -lF '"common/version.h"' services/main.c $(sources)))
 renewed   := $(aware:%=$(newer)/%.o) $(newer)/services/membership/people.o $(newer)/embedded.o
 # An embedded file of the next release is its own, or else the one of this.
 newly      = $(foreach file,$(sort $(embedded) $(added)),$(file)=$(if $(filter $(file),$(patched) $(added)),$(newer)/)$(file))
 
-$(newer)/schema.binpb $(addprefix $(newer)/,$(patched) $(added)) &: tests/rolling/newer.patch $(protos) $(patched)
-	$(quiet)rm -rf $(newer) && mkdir -p $(newer) && cp --parents $(protos) $(patched) $(newer)
+$(newer)/schema.binpb $(addprefix $(newer)/,$(patched) $(added)) &: tests/rolling/newer.patch $(contract) $(patched)
+	$(quiet)rm -rf $(newer) && mkdir -p $(newer) && cp --parents $(contract) $(patched) $(newer)
 	@patch --silent --no-backup-if-mismatch -p1 -d $(newer) <$<
 	@protoc -I$(newer)/proto -I/usr/include --include_imports --include_source_info --descriptor_set_out=$(newer)/schema.binpb \
 	  $(protos:%=$(newer)/%)

@@ -1,14 +1,14 @@
-/* embed.h -- the files that travel inside the program: the contract, the queries, the migrations. See deploy/embed. */
+/* embed.h -- the files that travel inside the program: the contract, the statements, the migrations. See deploy/embed. */
 #ifndef CAMPUS_EMBED_H
 #define CAMPUS_EMBED_H
 
-#include "common/slice.h"
+#include "common/arena.h"
 
 #include <assert.h>
 
 /* Ends with a NULL name. A NUL byte follows each file's content and does not count. */
 struct embedded {
-    const char *name; /* its path in the tree: "services/membership/queries.sql"; "schema.binpb" is the contract */
+    const char *name; /* its path in the tree: "services/membership/people.sql"; "schema.binpb" is the contract */
     struct slice content;
 };
 
@@ -30,5 +30,8 @@ static inline struct slice embed_get(const char *name)
     assert(file);
     return file->content;
 }
+
+/* All statements of a service: services/<service>/<noun>.sql as one text in the arena; size 0 where it has none. */
+struct slice embed_statements(struct arena *arena, const char *service);
 
 #endif

@@ -1,6 +1,7 @@
 /* method.h -- a service is a table: its methods, each a few named statements and, where SQL cannot say it, a function.
  *
- * The statements live in services/<service>/queries.sql, each under a line `-- name: get_person`. In them
+ * The statements live beside it in services/<service>/<noun>.sql, each under a line `-- name: get_person`. Filters have
+ * today() in a sub-select, so that it is asked once and not for each row. In the statements
  *
  *   :name       the request's field `name` (absent: NULL; a repeated field: an array; an enum: its lower-case name;
  *               an instant: timestamptz), or one of

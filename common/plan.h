@@ -98,7 +98,7 @@ struct plans {
     const char *error;
 };
 
-/* `queries` is the content of queries.sql. False with plans->error. */
+/* `queries` is what embed_statements() gives. False with plans->error. */
 bool plans_gather(struct plans *plans, struct arena *arena, const struct service *service, const struct schema *schema,
                   struct slice queries) __attribute__((warn_unused_result));
 /* After database_describe() over plans->prepared. */

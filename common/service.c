@@ -223,11 +223,8 @@ static bool meet_database(struct runtime *runtime, size_t first)
 
 static bool load_plans(struct runtime *runtime)
 {
-    const char *file = arena_printf(runtime->arena, "services/%s/queries.sql", runtime->service->name);
-    const struct embedded *queries = embed_find(file);
-    if (!queries)
-        return start_failed(arena_printf(runtime->arena, "the program has no %s", file));
-    if (!plans_gather(&runtime->plans, runtime->arena, runtime->service, runtime->options->schema, queries->content))
+    struct slice statements = embed_statements(runtime->arena, runtime->service->name);
+    if (!plans_gather(&runtime->plans, runtime->arena, runtime->service, runtime->options->schema, statements))
         return start_failed(runtime->plans.error);
     return true;
 }

@@ -55,7 +55,8 @@ def person_id(number):
 
 def statement(name):
     """The service's own SQL, as its file has it."""
-    queries = (harness.REPOSITORY / f"services/{SERVICE}/queries.sql").read_text()
+    files = sorted((harness.REPOSITORY / f"services/{SERVICE}").glob("*.sql"))
+    queries = "".join(file.read_text() for file in files)
     found = re.search(rf"^-- name: {name}\n(.*?)(?:\n--|\Z)", queries, re.M | re.S)
     return found[1].strip()
 

@@ -31,7 +31,8 @@ def crowd(campus):
 
 def prepared(name):
     """The service's statement with $1, $2 ..., and the names of these."""
-    queries = (harness.REPOSITORY / "services/membership/queries.sql").read_text()
+    files = sorted((harness.REPOSITORY / "services/membership").glob("*.sql"))
+    queries = "".join(file.read_text() for file in files) + "--"
     sql = re.search(rf"^-- name: {name}\n(.*?)^--", queries, re.M | re.S)[1]
     names = list(dict.fromkeys(re.findall(r"(?<!:):(\w+)", sql)))
     return re.sub(r"(?<!:):(\w+)", lambda found: f"${names.index(found[1]) + 1}", sql), names

@@ -593,16 +593,13 @@ static void test_echoes(void **state)
 
 static void check_service(const struct service *service, const struct schema *contract)
 {
-    const char *file = arena_printf(arena, "services/%s/queries.sql", service->name);
     const char *role = arena_printf(arena, "campus_%s", service->name);
-    const struct embedded *queries = embed_find(file);
     struct plans plans;
-    assert_non_null(queries);
     cluster_run(cluster, arena_printf(arena, "CREATE ROLE %s LOGIN", role));
     sample_migrate(cluster, (const char *const[]){ service->name, NULL });
     options.role = role;
     options.schema = service->name;
-    if (start_plans(&plans, service, contract, queries->content) != STARTED)
+    if (start_plans(&plans, service, contract, embed_statements(arena, service->name)) != STARTED)
         fail_msg("%s: %s", service->name, plans.error);
     options = sample_database_options(cluster);
 }

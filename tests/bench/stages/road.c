@@ -79,7 +79,7 @@ static void bind_plans(struct road *road)
                                                .statement_ms = 5000,
                                                .lock_ms = 1000 };
     if (!plans_gather(&road->plans, road->arena, &membership_service, road->schema,
-                      embed_get("services/membership/queries.sql")))
+                      embed_statements(road->arena, "membership")))
         road_fail("plans", road->plans.error);
     describe(road, 0);
     size_t gathered = road->plans.prepared_count;

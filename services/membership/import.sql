@@ -1,0 +1,88 @@
+-- import.sql -- a roster, as arrays of one element a line. Conventions: common/method.h.
+
+-- Imports go one behind another: two of the same file at once would both create.
+-- name: lock_import
+SELECT pg_advisory_xact_lock(hashtext('membership.import_people'))
+
+-- Each array has one element a row of the file. A row that .check has refused comes with its code and nothing else.
+-- name: import_people
+WITH given AS (
+  SELECT r.*, coalesce(r.home_name, :home::text) AS home_asked
+    FROM unnest(:lines::int[], :codes::text[], :fields::text[], :student_numbers::text[], :names::text[],
+                :latin_names::text[], :home_names::text[], :grades::int[], :class_names::text[], :statuses::text[],
+                :emails::text[], :phones::text[])
+      AS r (line, code, field, student_number, name, latin_name, home_name, grade, class_name, status, email, phone)),
+-- A college may be named by its path or its title; a title that two share names none.
+homes AS (
+  SELECT asked.home_asked, min(o.path::text)::ltree AS path, min(o.path::text)::ltree <@ ANY (:scopes::ltree[]) AS permitted
+    FROM (SELECT DISTINCT home_asked FROM given) AS asked
+    JOIN organisation o ON o.path::text = asked.home_asked OR (o.kind = 'college' AND o.title = asked.home_asked)
+   WHERE o.dissolved_on IS NULL OR o.dissolved_on > (SELECT campus.today())
+   GROUP BY asked.home_asked
+  HAVING count(*) = 1),
+judged AS (
+  SELECT g.line, p.id,
+         g.student_number, g.name, g.latin_name, h.path AS home, g.grade, g.class_name, g.status, g.email, g.phone,
+         CASE WHEN g.code IS NOT NULL THEN g.code
+              WHEN p.id IS NOT NULL AND NOT p.home <@ ANY (:scopes) THEN 'person_not_permitted'
+              WHEN p.id IS NULL AND g.name IS NULL THEN 'required'
+              WHEN p.id IS NULL AND g.home_asked IS NULL THEN 'required'
+              WHEN (p.id IS NULL OR g.home_name IS NOT NULL) AND h.path IS NULL THEN 'home_unknown'
+              WHEN (p.id IS NULL OR g.home_name IS NOT NULL) AND NOT h.permitted THEN 'home_not_permitted'
+         END AS code,
+         CASE WHEN g.code IS NOT NULL THEN g.field
+              WHEN p.id IS NOT NULL AND NOT p.home <@ ANY (:scopes) THEN 'student_number'
+              WHEN p.id IS NULL AND g.name IS NULL THEN 'name'
+              ELSE 'home'
+         END AS field,
+         -- An empty cell says nothing; the home by default is only for who is new.
+         (coalesce(g.name, p.name), coalesce(g.latin_name, p.latin_name),
+          CASE WHEN g.home_name IS NULL THEN p.home ELSE h.path END, coalesce(g.grade, p.grade),
+          coalesce(g.class_name, p.class_name), coalesce(g.status, p.status), coalesce(g.email, p.email),
+          coalesce(g.phone, p.phone))
+         IS DISTINCT FROM
+         (p.name, p.latin_name, p.home, p.grade, p.class_name, p.status, p.email, p.phone) AS differs,
+         g.home_name IS NOT NULL AS moves
+    FROM given g
+    LEFT JOIN person p ON p.student_number = g.student_number
+    LEFT JOIN homes h ON h.home_asked = g.home_asked),
+-- New ids are given here, so that what was inserted need not be joined to what was asked.
+result AS MATERIALIZED (
+  SELECT *, CASE WHEN code IS NOT NULL THEN 'refused'
+                 WHEN id IS NULL THEN 'created'
+                 WHEN differs THEN 'updated'
+                 ELSE 'unchanged' END AS outcome,
+         CASE WHEN code IS NULL AND id IS NULL AND NOT coalesce(:dry_run::bool, false) THEN campus.new_id() END AS new_id
+    FROM judged),
+created AS (
+  INSERT INTO person (id, student_number, name, latin_name, home, grade, class_name, status, email, phone)
+  SELECT new_id, student_number, name, latin_name, home, grade, class_name, coalesce(status, 'active'), email, phone
+    FROM result
+   WHERE new_id IS NOT NULL
+   ORDER BY line
+  RETURNING id, home),
+updated AS (
+  UPDATE person p
+     SET name = coalesce(r.name, p.name), latin_name = coalesce(r.latin_name, p.latin_name),
+         home = CASE WHEN r.moves THEN r.home ELSE p.home END, grade = coalesce(r.grade, p.grade),
+         class_name = coalesce(r.class_name, p.class_name), status = coalesce(r.status, p.status),
+         email = coalesce(r.email, p.email), phone = coalesce(r.phone, p.phone),
+         version = p.version + 1, updated_at = (SELECT campus.now())
+    FROM result r
+   WHERE p.id = r.id AND r.outcome = 'updated' AND NOT coalesce(:dry_run, false)
+  RETURNING p.id),
+reply AS (
+  SELECT count(*) FILTER (WHERE r.outcome = 'created')::int AS created,
+         count(*) FILTER (WHERE r.outcome = 'updated')::int AS updated,
+         count(*) FILTER (WHERE r.outcome = 'unchanged')::int AS unchanged,
+         count(*) FILTER (WHERE r.outcome = 'refused')::int AS refused,
+         :encoding::text AS encoding, :separator::text AS separator,
+         coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+             'line', r.line, 'outcome', r.outcome,
+             'id', CASE WHEN r.code IS NULL THEN coalesce(r.id, r.new_id) END,
+             'code', r.code, 'field', CASE WHEN r.code IS NOT NULL THEN r.field END)) ORDER BY r.line), '[]') AS rows
+    FROM result r),
+facts AS (
+  SELECT 'person.created' AS type, id::text AS subject, jsonb_build_object('home', home::text) AS data FROM created
+   UNION ALL
+  SELECT 'person.updated', id::text, '{}' FROM updated)
