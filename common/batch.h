@@ -61,6 +61,7 @@ struct batch {
     char sqlstate[6];
     char constraint[64]; /* its name, or "" */
     char table[64], column[64];
+    char detail[256]; /* of campus.refuse(code, argument): the argument. Of a constraint it names values: never told */
     size_t failed_step; /* the last one where only the commit failed */
     /* The database's own: */
     struct batch *next;

@@ -25,18 +25,31 @@ static const char *copy_text(struct arena *arena, const char *text)
     return text ? arena_strdup(arena, text) : NULL;
 }
 
+static void read_caller(struct arena *arena, const Campus__Bus__Principal *told, struct call_caller *caller)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < told->n_grants; i++)
+        count += told->grants[i]->n_permissions;
+    *caller = (struct call_caller){
+        .id = arena_strdup(arena, told->id),
+        .person = copy_text(arena, told->person),
+        .permissions = arena_alloc(arena, (count + 1) * sizeof *caller->permissions),
+        .organisations = arena_alloc(arena, (count + 1) * sizeof *caller->organisations),
+    };
+    for (size_t i = 0; i < told->n_grants; i++) {
+        const char *organisation = arena_strdup(arena, told->grants[i]->organisation);
+        for (size_t j = 0; j < told->grants[i]->n_permissions; j++) {
+            caller->permissions[caller->grant_count] = arena_strdup(arena, told->grants[i]->permissions[j]);
+            caller->organisations[caller->grant_count++] = organisation;
+        }
+    }
+}
+
 static void read_header(struct call *call, const BusRequest *header)
 {
     struct arena *arena = call->arena;
-    const Campus__Bus__Principal *caller = header->caller;
-    if (caller)
-        call->caller = (struct call_caller){
-            .id = arena_strdup(arena, caller->id),
-            .person = copy_text(arena, caller->person),
-            .permissions = copy_texts(arena, caller->permissions, caller->n_permissions),
-            .permission_count = caller->n_permissions,
-            .organisation = copy_text(arena, caller->organisation),
-        };
+    if (header->caller)
+        read_caller(arena, header->caller, &call->caller);
     call->scopes = copy_texts(arena, header->scopes, header->n_scopes);
     call->scope_count = header->n_scopes;
     call->set = copy_texts(arena, header->set, header->n_set);
@@ -135,10 +148,12 @@ size_t call_texts(struct call *call, const char *field, const char *const **valu
     return count;
 }
 
-bool call_holds(const struct call *call, const char *permission)
+bool call_holds(const struct call *call, const char *permission, const char *place)
 {
-    for (size_t i = 0; i < call->caller.permission_count; i++)
-        if (permission_covers(call->caller.permissions[i], permission))
+    assert(call->plan->rpc->grants);
+    for (size_t i = 0; i < call->caller.grant_count; i++)
+        if (permission_covers(call->caller.permissions[i], permission) &&
+            path_within(place, call->caller.organisations[i]))
             return true;
     return false;
 }

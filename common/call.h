@@ -18,8 +18,9 @@ int64_t call_integer(const struct call *call, const char *field, int64_t absent)
 /* All values of a repeated string field. */
 size_t call_texts(struct call *call, const char *field, const char *const **values);
 
-/* Whether the caller holds all that the pattern `permission` stands for ("membership.people.read", "membership.*"). */
-bool call_holds(const struct call *call, const char *permission);
+/* Whether the caller holds all that the pattern `permission` stands for ("membership.people.read", "membership.*") at an
+ * organisation, "" for the whole campus. Only where the method has the option grants. */
+bool call_holds(const struct call *call, const char *permission, const char *place);
 /* A secret that only this caller's request with this idempotency key can name: 32 bytes. The same on a retry. */
 void call_derive_secret(const struct call *call, uint8_t secret[32]);
 

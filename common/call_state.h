@@ -15,9 +15,9 @@
 struct call_caller {
     const char *id; /* NULL for nobody */
     const char *person; /* or NULL */
-    const char **permissions;
-    size_t permission_count;
-    const char *organisation; /* or NULL */
+    /* What they hold, and beside each where; only for methods that ask for it. */
+    const char **permissions, **organisations;
+    size_t grant_count;
 };
 
 struct runtime;

@@ -271,6 +271,18 @@ static bool names_code(const struct call *call, const char *constraint)
     return rpc_refusal(call->plan->rpc, constraint) || code_find(constraint);
 }
 
+/* What campus.refuse(code, argument) says besides the code; a constraint's own detail, which names values, has a table. */
+static void refuse_naming(struct call *call)
+{
+    const struct batch *batch = call->batch;
+    const struct refusal *refusal = rpc_refusal(call->plan->rpc, batch->constraint);
+    call_refuse(call, batch->constraint);
+    if (refusal && *batch->detail && !*batch->table)
+        problem_add(call->arena, &call->problem,
+                    refusal->field ? arena_printf(call->arena, "/%s", refusal->field) : "", refusal->code,
+                    arena_strdup(call->arena, batch->detail));
+}
+
 static void find_answer(struct call *call);
 
 static void on_refused(struct call *call)
@@ -286,7 +298,7 @@ static void on_refused(struct call *call)
         call_refuse(call, "request_in_progress");
         call->problem.retry_after_ms = RETRY_AFTER_MS;
     } else if (*batch->constraint && names_code(call, batch->constraint)) {
-        call_refuse(call, batch->constraint);
+        refuse_naming(call);
     } else {
         refuse_by_sqlstate(call);
     }

@@ -7,7 +7,8 @@
  *               an instant: timestamptz), or one of
  *   :caller_id :caller_person   who calls (uuid; person NULL where none is behind the key)
  *   :scopes     ltree[]: the subtrees in which the caller holds this method's permission; '{}' for nobody
- *   :permissions text[]: all that the caller holds, as patterns
+ *   :grant_permissions :grant_organisations   text[], side by side: all that the caller holds, as patterns, and in which
+ *               subtree; only where the method has the option grants
  *   :new_id     a fresh UUIDv7
  *   :set        text[]: the paths that a merge patch names
  *   :if_version the version that If-Match names, or NULL

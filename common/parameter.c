@@ -176,9 +176,14 @@ static const char *scopes(struct call *call)
     return parameter_array(call->arena, call->scopes, call->scope_count);
 }
 
-static const char *permissions(struct call *call)
+static const char *grant_permissions(struct call *call)
 {
-    return parameter_array(call->arena, call->caller.permissions, call->caller.permission_count);
+    return parameter_array(call->arena, call->caller.permissions, call->caller.grant_count);
+}
+
+static const char *grant_organisations(struct call *call)
+{
+    return parameter_array(call->arena, call->caller.organisations, call->caller.grant_count);
 }
 
 static const char *new_id(struct call *call)
@@ -248,7 +253,8 @@ static const struct {
     { "caller_id", caller_id },
     { "caller_person", caller_person },
     { "scopes", scopes },
-    { "permissions", permissions },
+    { "grant_permissions", grant_permissions },
+    { "grant_organisations", grant_organisations },
     { "new_id", new_id },
     { "set", set },
     { "if_version", if_version },

@@ -39,6 +39,7 @@ struct rpc {
     const char *permission; /* or NULL */
     const char *location; /* or NULL */
     bool created, if_match;
+    bool grants; /* the service is told all that the caller holds */
     uint32_t max_body_bytes, timeout_ms; /* timeout 0: the gateway's default */
     const char *const *body_types; /* NULL-terminated; empty where the body is JSON */
     const struct refusal *refusals;

@@ -99,6 +99,7 @@ static void fill_rpc(struct schema_loader *loader, const SchemaFile *file, const
         .location = option->location,
         .created = option->created,
         .if_match = option->if_match,
+        .grants = option->grants,
         .max_body_bytes = option->max_body_bytes,
         .timeout_ms = option->timeout_ms,
         .body_types = body_types_of(loader, option),

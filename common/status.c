@@ -48,6 +48,8 @@ static const struct code_text codes[] = {
       "Send the header Authorization: Bearer KEY." },
     { "permission_denied", STATUS_FORBIDDEN, "The key does not have the permission for this.", "此密钥没有所需的权限。",
       NULL },
+    { "address_not_allowed", STATUS_FORBIDDEN, "The key may not be used from this address.", "此密钥不得从该地址使用。",
+      NULL },
     { "not_found", STATUS_NOT_FOUND, "There is nothing here, or nothing that this key may see.",
       "此处没有内容，或此密钥无权查看。", NULL },
     { "method_not_allowed", STATUS_METHOD_NOT_ALLOWED, "The path exists, but not with this method.",

@@ -173,6 +173,16 @@ static char *unconst(const char *text)
     return same;
 }
 
+static Campus__Bus__Grant *bus_grant(struct arena *arena, const struct principal_grant *grant)
+{
+    Campus__Bus__Grant *told = arena_alloc(arena, sizeof *told);
+    campus__bus__grant__init(told);
+    told->organisation = unconst(grant->organisation);
+    told->n_permissions = grant->permission_count;
+    memcpy(&told->permissions, &grant->permissions, sizeof told->permissions);
+    return told;
+}
+
 static Campus__Bus__Principal *caller_of(struct exchange *exchange)
 {
     const struct principal *principal = exchange->principal;
@@ -182,21 +192,11 @@ static Campus__Bus__Principal *caller_of(struct exchange *exchange)
     campus__bus__principal__init(caller);
     caller->id = unconst(principal->id);
     caller->person = unconst(principal->person);
-    caller->organisation = unconst(principal->organisation);
-    caller->n_permissions = principal->permission_count;
-    memcpy(&caller->permissions, &principal->permissions, sizeof caller->permissions);
+    caller->n_grants = principal->grant_count;
+    caller->grants = arena_alloc(exchange->arena, (principal->grant_count + 1) * sizeof *caller->grants);
+    for (size_t i = 0; i < principal->grant_count; i++)
+        caller->grants[i] = bus_grant(exchange->arena, &principal->grants[i]);
     return caller;
-}
-
-static void set_scopes(struct exchange *exchange, BusRequest *header)
-{
-    const struct rpc *rpc = exchange->match.rpc;
-    const struct principal *principal = exchange->principal;
-    if (!principal || !rpc->permission || !principal_holds(principal, rpc->permission))
-        return;
-    header->n_scopes = 1;
-    header->scopes = arena_alloc(exchange->arena, sizeof *header->scopes);
-    *header->scopes = unconst(principal->organisation);
 }
 
 static void dispatch(struct exchange *exchange, BusRequest *header)
@@ -210,7 +210,8 @@ static void dispatch(struct exchange *exchange, BusRequest *header)
     header->traceparent = trace && trace->size == TRACEPARENT ? arena_text(exchange->arena, *trace) : NULL;
     header->n_set = exchange->message.set.count;
     memcpy(&header->set, &exchange->message.set.paths, sizeof header->set);
-    set_scopes(exchange, header);
+    header->n_scopes = exchange->scope_count;
+    memcpy(&header->scopes, &exchange->scopes, sizeof header->scopes);
     exchange->ticket = dispatch_send(exchange->context->dispatcher, rpc, header, buffer_slice(&exchange->message.wire),
                                      on_reply, exchange);
 }
@@ -279,9 +280,9 @@ static bool may_ask(const struct exchange *exchange)
     case ACCESS_AUTHENTICATED:
         return principal != NULL;
     case ACCESS_GRANTED:
-        return principal && principal_holds(principal, rpc->permission);
+        return exchange->scope_count > 0;
     case ACCESS_OWNER:
-        return principal && (principal->person || principal_holds(principal, rpc->permission));
+        return exchange->scope_count > 0 || (principal && principal->person);
     case ACCESS_INTERNAL:
         break;
     }
@@ -299,19 +300,19 @@ static void authorise(struct exchange *exchange)
         refuse(exchange, principal ? "permission_denied" : "unauthenticated");
 }
 
-static const struct principal *copy_principal(struct arena *arena, const struct principal *principal)
+/* Takes of the principal, which belongs to the cache, what this exchange needs. */
+static void take_principal(struct exchange *exchange, const struct principal *principal)
 {
-    struct principal *copy = arena_alloc(arena, sizeof *copy);
-    *copy = (struct principal){
-        .id = arena_strdup(arena, principal->id),
-        .person = principal->person ? arena_strdup(arena, principal->person) : NULL,
-        .organisation = arena_strdup(arena, principal->organisation),
-        .permissions = arena_alloc(arena, (principal->permission_count + 1) * sizeof *copy->permissions),
-        .permission_count = principal->permission_count,
-    };
-    for (size_t i = 0; i < copy->permission_count; i++)
-        copy->permissions[i] = arena_strdup(arena, principal->permissions[i]);
-    return copy;
+    const struct rpc *rpc = exchange->match.rpc;
+    struct address client = forwarded_client(exchange->context->trusted, exchange->request);
+    if (!principal_allows(principal, &client)) {
+        refuse(exchange, "address_not_allowed");
+        return;
+    }
+    exchange->principal = principal_copy(exchange->arena, principal, rpc->grants);
+    if (rpc->permission)
+        exchange->scope_count = principal_scopes(exchange->arena, principal, rpc->permission, &exchange->scopes);
+    authorise(exchange);
 }
 
 static void on_principal(enum principal_result result, const struct principal *principal, void *context)
@@ -319,8 +320,7 @@ static void on_principal(enum principal_result result, const struct principal *p
     struct exchange *exchange = context;
     exchange->wait = NULL;
     if (result == PRINCIPAL_KNOWN) {
-        exchange->principal = copy_principal(exchange->arena, principal);
-        authorise(exchange);
+        take_principal(exchange, principal);
     } else if (result == PRINCIPAL_UNKNOWN) {
         refuse(exchange, "unauthenticated");
     } else {

@@ -15,6 +15,8 @@ struct exchange {
     int64_t begun_us;
     uint64_t client; /* address_client() of who asks */
     const struct principal *principal; /* a copy in the arena; NULL for nobody */
+    const char **scopes; /* the subtrees in which they hold the method's permission */
+    size_t scope_count;
     struct problem problem;
     struct request_message message;
     struct principal_wait *wait;

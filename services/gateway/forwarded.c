@@ -1,59 +1,15 @@
-/* forwarded.c -- networks from text, and X-Forwarded-For from its right end. */
+/* forwarded.c -- who is trusted, and X-Forwarded-For from its right end. */
 #include "services/gateway/forwarded.h"
 
 #include "common/settings.h"
+#include "services/gateway/network.h"
 
 #include <ctype.h>
-#include <stdlib.h>
-
-struct network {
-    struct address address;
-    unsigned bits;
-};
 
 struct forwarded_trust {
     size_t count;
     struct network networks[];
 };
-
-/* Networks. */
-
-/* How many bits of an address of its kind the prefix has: "8"; the whole address where none is given. */
-static bool parse_bits(const char *slash, unsigned most, unsigned *bits)
-{
-    char *end;
-    *bits = most;
-    if (!slash)
-        return true;
-    if (!isdigit((unsigned char)slash[1]))
-        return false;
-    unsigned long number = strtoul(slash + 1, &end, 10);
-    *bits = (unsigned)number;
-    return *end == '\0' && number <= most;
-}
-
-/* Bits behind the prefix are a mistake: 10.1.2.3/8 is either too long an address or too short a prefix. */
-static bool empty_behind(const struct network *network)
-{
-    struct address address = network->address;
-    for (unsigned bit = network->bits; bit < ADDRESS_BITS; bit++)
-        if (address.bytes[bit / 8] & (0x80 >> bit % 8))
-            return false;
-    return true;
-}
-
-static bool parse_network(const char *text, struct network *network)
-{
-    const char *slash = strchr(text, '/');
-    size_t size = slash ? (size_t)(slash - text) : strlen(text);
-    if (!address_parse(slice_of(text, size), &network->address))
-        return false;
-    unsigned before = memchr(text, ':', size) ? 0 : ADDRESS_FOUR_BITS;
-    if (!parse_bits(slash, ADDRESS_BITS - before, &network->bits))
-        return false;
-    network->bits += before;
-    return empty_behind(network);
-}
 
 const struct forwarded_trust *forwarded_trust_new(struct arena *arena, const char *text, const char **error)
 {
@@ -64,7 +20,7 @@ const struct forwarded_trust *forwarded_trust_new(struct arena *arena, const cha
     struct forwarded_trust *trust = arena_zalloc(arena, sizeof *trust + count * sizeof *trust->networks);
     trust->count = count;
     for (size_t i = 0; i < count; i++) {
-        if (parse_network(entries[i], &trust->networks[i]))
+        if (network_parse(entries[i], &trust->networks[i]))
             continue;
         *error = arena_printf(arena, "setting trusted_proxies: '%s' is neither an address nor a network", entries[i]);
         return NULL;
@@ -72,17 +28,10 @@ const struct forwarded_trust *forwarded_trust_new(struct arena *arena, const cha
     return trust;
 }
 
-/* ::/0 is all of IPv6, and not IPv4 in IPv6's clothes. */
-static bool holds(const struct network *network, const struct address *address)
-{
-    return address_same_bits(&network->address, address, network->bits) &&
-           address_is_four(&network->address) == address_is_four(address);
-}
-
 bool forwarded_trusts(const struct forwarded_trust *trust, const struct address *address)
 {
     for (size_t i = 0; trust && i < trust->count; i++)
-        if (holds(&trust->networks[i], address))
+        if (network_holds(&trust->networks[i], address))
             return true;
     return false;
 }

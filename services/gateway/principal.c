@@ -46,43 +46,59 @@ struct entry {
     struct principal_wait *waits;
 };
 
+/* The fields of ResolveKey and of the messages in it, as the contract numbers them. */
+struct names {
+    const struct field *token_hash; /* of its request */
+    const struct field *id, *person, *grants, *allowed_addresses, *expires_at; /* of its reply */
+    const struct field *organisation, *permissions; /* of a grant */
+};
+
 struct principals {
     struct dispatcher *dispatcher;
     const struct rpc *rpc;
-    const struct field *token_hash; /* of its request */
-    const struct field *id, *person, *organisation, *permissions, *expires_at; /* of its reply */
+    struct names names;
     struct limits *failures;
     struct entry *entries; /* oldest first */
     struct entry_list strangers; /* likewise */
 };
 
+static bool find_names(const struct rpc *rpc, struct names *names)
+{
+    *names = (struct names){
+        .token_hash = message_find(rpc->request, slice_text("token_hash")),
+        .id = message_find(rpc->reply, slice_text("id")),
+        .person = message_find(rpc->reply, slice_text("person")),
+        .grants = message_find(rpc->reply, slice_text("grants")),
+        .allowed_addresses = message_find(rpc->reply, slice_text("allowed_addresses")),
+        .expires_at = message_find(rpc->reply, slice_text("expires_at")),
+    };
+    if (!names->grants || !names->grants->message)
+        return false;
+    names->organisation = message_find(names->grants->message, slice_text("organisation"));
+    names->permissions = message_find(names->grants->message, slice_text("permissions"));
+    return names->token_hash && names->id && names->person && names->allowed_addresses && names->expires_at &&
+           names->organisation && names->permissions;
+}
+
 struct principals *principals_new(struct dispatcher *dispatcher, const struct schema *schema, struct limits *failures,
                                   const char **error)
 {
     const struct rpc *rpc = schema_rpc(schema, "ResolveKey");
+    struct names names;
+    if (!rpc || !find_names(rpc, &names)) {
+        *error = "the contract has no ResolveKey(token_hash) that gives id, person, grants (organisation, permissions), "
+                 "allowed_addresses, expires_at";
+        return NULL;
+    }
     struct principals *principals = calloc(1, sizeof *principals);
     if (!principals)
         abort();
-    *error = "the contract has no ResolveKey(token_hash) that gives id, person, organisation, permissions, expires_at";
     principals->dispatcher = dispatcher;
     principals->rpc = rpc;
+    principals->names = names;
     principals->failures = failures;
     TAILQ_INIT(&principals->strangers);
-    if (!rpc) {
-        free(principals);
-        return NULL;
-    }
-    principals->token_hash = message_find(rpc->request, slice_text("token_hash"));
-    principals->id = message_find(rpc->reply, slice_text("id"));
-    principals->person = message_find(rpc->reply, slice_text("person"));
-    principals->organisation = message_find(rpc->reply, slice_text("organisation"));
-    principals->permissions = message_find(rpc->reply, slice_text("permissions"));
-    principals->expires_at = message_find(rpc->reply, slice_text("expires_at"));
-    if (principals->token_hash && principals->id && principals->person && principals->organisation &&
-        principals->permissions && principals->expires_at)
-        return principals;
-    free(principals);
-    return NULL;
+    return principals;
 }
 
 /* Whether it is one of the strangers. */
@@ -148,23 +164,61 @@ static struct entry *entry_add(struct principals *principals, const uint8_t *has
     return entry;
 }
 
+static size_t count_fields(struct slice wire, uint32_t number)
+{
+    struct wire_reader reader = wire_read(wire);
+    struct wire_field field;
+    size_t count = 0;
+    while (wire_next(&reader, &field))
+        count += field.number == number;
+    return count;
+}
+
+static struct principal_grant read_grant(struct arena *arena, const struct names *names, struct slice wire)
+{
+    size_t count = count_fields(wire, names->permissions->number);
+    struct principal_grant grant = { .organisation = "",
+                                     .permissions = arena_alloc(arena, (count + 1) * sizeof *grant.permissions) };
+    struct wire_reader reader = wire_read(wire);
+    struct wire_field field;
+    while (wire_next(&reader, &field)) {
+        if (field.number == names->organisation->number)
+            grant.organisation = arena_text(arena, field.bytes);
+        else if (field.number == names->permissions->number)
+            grant.permissions[grant.permission_count++] = arena_text(arena, field.bytes);
+    }
+    return grant;
+}
+
+/* What is no network lets nobody in. */
+static struct network read_network(struct arena *arena, struct slice text)
+{
+    struct network network;
+    if (!network_parse(arena_text(arena, text), &network))
+        network = (struct network){ .bits = ADDRESS_BITS };
+    return network;
+}
+
 static void read_principal(struct entry *entry, struct slice body)
 {
-    const struct principals *names = entry->principals;
+    struct arena *arena = entry->arena;
+    const struct names *names = &entry->principals->names;
     struct principal *principal = &entry->principal;
     struct wire_reader reader = wire_read(body);
     struct wire_field field;
-    principal->permissions = arena_alloc(entry->arena, (body.size / 2 + 1) * sizeof *principal->permissions);
-    principal->organisation = "";
+    principal->grants =
+        arena_alloc(arena, (count_fields(body, names->grants->number) + 1) * sizeof *principal->grants);
+    principal->allowed =
+        arena_alloc(arena, (count_fields(body, names->allowed_addresses->number) + 1) * sizeof *principal->allowed);
     while (wire_next(&reader, &field)) {
         if (field.number == names->id->number)
-            principal->id = arena_text(entry->arena, field.bytes);
+            principal->id = arena_text(arena, field.bytes);
         else if (field.number == names->person->number)
-            principal->person = arena_text(entry->arena, field.bytes);
-        else if (field.number == names->organisation->number)
-            principal->organisation = arena_text(entry->arena, field.bytes);
-        else if (field.number == names->permissions->number)
-            principal->permissions[principal->permission_count++] = arena_text(entry->arena, field.bytes);
+            principal->person = arena_text(arena, field.bytes);
+        else if (field.number == names->grants->number)
+            principal->grants[principal->grant_count++] = read_grant(arena, names, field.bytes);
+        else if (field.number == names->allowed_addresses->number)
+            principal->allowed[principal->allowed_count++] = read_network(arena, field.bytes);
         else if (field.number == names->expires_at->number && (int64_t)field.value < clock_wall_us() + KEPT_US)
             entry->until_us -= clock_wall_us() + KEPT_US - (int64_t)field.value;
     }
@@ -223,7 +277,7 @@ static void ask(struct entry *entry, uint32_t within_ms)
         entry->arena = arena_new();
     struct buffer body = buffer_in(entry->arena);
     char method[] = "ResolveKey";
-    wire_put_bytes(&body, entry->principals->token_hash->number, slice_of(entry->hash, HASH));
+    wire_put_bytes(&body, entry->principals->names.token_hash->number, slice_of(entry->hash, HASH));
     header.method = method;
     header.left_ms = within_ms;
     entry->ticket = dispatch_send(entry->principals->dispatcher, entry->principals->rpc, &header, buffer_slice(&body),
@@ -288,10 +342,73 @@ void principal_forget(struct principal_wait *wait)
     free(wait);
 }
 
-bool principal_holds(const struct principal *principal, const char *permission)
+/* ---- what it gives ---- */
+
+static bool grant_covers(const struct principal_grant *grant, const char *permission)
 {
-    for (size_t i = 0; i < principal->permission_count; i++)
-        if (permission_covers(principal->permissions[i], permission))
+    for (size_t i = 0; i < grant->permission_count; i++)
+        if (permission_covers(grant->permissions[i], permission))
             return true;
     return false;
+}
+
+/* Adds a subtree, unless it lies in one of them; those that lie in it go. */
+static size_t add_scope(const char **scopes, size_t count, const char *scope)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        if (path_within(scope, scopes[i]))
+            return count;
+    for (size_t i = 0; i < count; i++)
+        if (!path_within(scopes[i], scope))
+            scopes[kept++] = scopes[i];
+    scopes[kept] = scope;
+    return kept + 1;
+}
+
+size_t principal_scopes(struct arena *arena, const struct principal *principal, const char *permission,
+                        const char ***scopes)
+{
+    size_t count = 0;
+    *scopes = arena_alloc(arena, (principal->grant_count + 1) * sizeof **scopes);
+    for (size_t i = 0; i < principal->grant_count; i++)
+        if (grant_covers(&principal->grants[i], permission))
+            count = add_scope(*scopes, count, principal->grants[i].organisation);
+    for (size_t i = 0; i < count; i++)
+        (*scopes)[i] = arena_strdup(arena, (*scopes)[i]);
+    return count;
+}
+
+bool principal_allows(const struct principal *principal, const struct address *address)
+{
+    for (size_t i = 0; i < principal->allowed_count; i++)
+        if (network_holds(&principal->allowed[i], address))
+            return true;
+    return principal->allowed_count == 0;
+}
+
+static struct principal_grant copy_grant(struct arena *arena, const struct principal_grant *grant)
+{
+    struct principal_grant copy = {
+        .organisation = arena_strdup(arena, grant->organisation),
+        .permissions = arena_alloc(arena, (grant->permission_count + 1) * sizeof *copy.permissions),
+        .permission_count = grant->permission_count,
+    };
+    for (size_t i = 0; i < copy.permission_count; i++)
+        copy.permissions[i] = arena_strdup(arena, grant->permissions[i]);
+    return copy;
+}
+
+const struct principal *principal_copy(struct arena *arena, const struct principal *principal, bool grants)
+{
+    struct principal *copy = arena_alloc(arena, sizeof *copy);
+    *copy = (struct principal){
+        .id = arena_strdup(arena, principal->id),
+        .person = principal->person ? arena_strdup(arena, principal->person) : NULL,
+        .grant_count = grants ? principal->grant_count : 0,
+    };
+    copy->grants = arena_alloc(arena, (copy->grant_count + 1) * sizeof *copy->grants);
+    for (size_t i = 0; i < copy->grant_count; i++)
+        copy->grants[i] = copy_grant(arena, &principal->grants[i]);
+    return copy;
 }

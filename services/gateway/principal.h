@@ -1,6 +1,6 @@
-/* principal.h -- who is behind a bearer token, and in which subtrees that gives a permission.
+/* principal.h -- who is behind a bearer token, and what that gives in which subtrees.
  *
- * The answer is cached for at most a second, and never past the key's own end: so a revocation is effective within a
+ * The answer is cached for at most a second, and never past the earliest end of what it gives: so a revocation is effective within a
  * second on every gateway, without a push. Only the token's SHA-256 is kept.
  *
  * Whoever tries keys is stopped by a limit on those that nobody has. It does not concern keys that were somebody's when
@@ -10,17 +10,26 @@
 
 #include "common/schema.h"
 #include "services/gateway/dispatch.h"
+#include "services/gateway/network.h"
 
 struct limits;
 struct principals;
 struct principal_wait;
 
-struct principal {
-    const char *id;
-    const char *person; /* or NULL */
-    const char *organisation; /* the subtree; "" is all */
+/* Permissions, and the subtree in which they hold. */
+struct principal_grant {
+    const char *organisation; /* "" is all */
     const char **permissions; /* patterns: "membership.people.read", "membership.*", "*" */
     size_t permission_count;
+};
+
+struct principal {
+    const char *id; /* a key's, or a person's who has signed in */
+    const char *person; /* or NULL */
+    struct principal_grant *grants;
+    size_t grant_count;
+    struct network *allowed; /* from where it may call */
+    size_t allowed_count; /* 0: from everywhere */
 };
 
 enum principal_result {
@@ -52,7 +61,12 @@ void principal_find(struct principals *principals, const struct principal_questi
                     struct principal_wait **wait, principal_on_result on_result, void *context);
 void principal_forget(struct principal_wait *wait);
 
-/* Whether it holds the permission (in its subtree). */
-bool principal_holds(const struct principal *principal, const char *permission);
+/* The subtrees in which it holds the permission, in the arena, none of them within another; returns how many. */
+size_t principal_scopes(struct arena *arena, const struct principal *principal, const char *permission,
+                        const char ***scopes);
+/* Whether it may call from there. */
+bool principal_allows(const struct principal *principal, const struct address *address);
+/* A copy for as long as the arena lives; without the addresses, and without the grants unless they are asked for. */
+const struct principal *principal_copy(struct arena *arena, const struct principal *principal, bool grants);
 
 #endif

@@ -32,35 +32,18 @@ static void add_token_hash(struct call *call)
     call_add(call, "token_hash", arena_printf(call_arena(call), "\\x%s", hex));
 }
 
-/* Nobody gives what they do not hold. The statement has the wanted permissions under a name of their own, since
- * :permissions are the caller's. */
-static void create_check(struct call *call)
-{
-    const char *const *wanted;
-    size_t count = call_texts(call, "permissions", &wanted);
-    for (size_t i = 0; i < count; i++)
-        if (!call_holds(call, wanted[i])) {
-            call_refuse(call, "permissions_exceed_yours");
-            return;
-        }
-    call_add_array(call, "permissions_wanted", wanted, count);
-    add_token_hash(call);
-}
-
 static void show_token(struct call *call)
 {
     call_reply_text(call, "secret", token_of(call));
 }
 
 const struct method key_methods[] = {
-    { "CreateKey", .check = create_check, .adds = "token_hash, permissions_wanted",
-      .query = "target_key_new, create_key", .finish = show_token },
+    { "CreateKey", .check = add_token_hash, .adds = "token_hash", .query = "target_key_new, create_key",
+      .finish = show_token },
     { "GetKey", .query = "get_key" },
     { "ListKeys", .query = "list_keys", .count = "count_keys", .lane = LANE_HEAVY },
     { "RevokeKey", .query = "target_key, revoke_key" },
     { "RotateKey", .check = add_token_hash, .adds = "token_hash", .query = "target_key_rotation, rotate_key",
       .finish = show_token },
-    { "GetMe", .query = "get_me" },
-    { "ResolveKey", .query = "resolve_key", .lane = LANE_BRIEF }, /* it notes when a key was last used */
     { 0 },
 };

@@ -3,29 +3,42 @@
 -- The whole campus is the root's to give.
 -- name: target_key_new
 SELECT coalesce(:organisation::ltree, '') <@ ANY (:scopes::ltree[]) AS permitted,
-       key_expiry_refusal(:expires_at::timestamptz, :caller_id::text) AS refusal
+       CASE WHEN NOT coalesce(:organisation, '') <@ ANY (:scopes) THEN NULL
+            WHEN NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[], :permissions::text[],
+                                  coalesce(:organisation, ''))
+            THEN 'permissions_exceed_yours'
+            WHEN NOT are_networks(:allowed_addresses::text[]) THEN 'bad_address'
+            WHEN :office_id::uuid IS NOT NULL AND NOT EXISTS (
+                 SELECT FROM appointment a
+                  WHERE a.office_id = :office_id AND a.person_id = :caller_person::uuid
+                    AND a.since <= campus.today() AND (a.until IS NULL OR a.until > campus.today()))
+            THEN 'office_not_yours'
+            ELSE key_expiry_refusal(:expires_at::timestamptz, :caller_id::text)
+       END AS refusal
 
 -- Without an end of its own a key ends with the one that makes it.
 -- name: create_key
 WITH made AS (
-  INSERT INTO api_key (id, name, person_id, permissions, organisation, token_hash, expires_at)
-  SELECT :new_id::uuid, :name, :caller_person::uuid, :permissions_wanted::text[], :organisation::ltree, :token_hash::bytea,
+  INSERT INTO api_key (id, name, person_id, office_id, permissions, organisation, allowed_addresses, token_hash, expires_at)
+  SELECT :new_id::uuid, :name, CASE WHEN :office_id::uuid IS NULL THEN :caller_person::uuid END, :office_id, :permissions::text[],
+         :organisation::ltree, coalesce(:allowed_addresses::text[], '{}'), :token_hash::bytea,
          coalesce(:expires_at::timestamptz, (SELECT expires_at FROM api_key WHERE id::text = :caller_id::text))
    WHERE coalesce(:organisation, '') <@ ANY (:scopes::ltree[]) AND key_expiry_refusal(:expires_at, :caller_id) IS NULL
   RETURNING *),
-reply AS (SELECT id, name, permissions, organisation::text, expires_at, version, created_at FROM made),
+reply AS (
+  SELECT id, name, permissions, organisation::text, expires_at, office_id, allowed_addresses, version, created_at FROM made),
 facts AS (
   SELECT 'key.created' AS type, id::text AS subject,
          jsonb_build_object('permissions', permissions, 'organisation', coalesce(organisation::text, '')) AS data FROM made)
 
 -- name: get_key
-SELECT id, name, person_id, permissions, organisation::text, expires_at, revoked_at, last_used_at,
+SELECT id, name, person_id, office_id, permissions, organisation::text, allowed_addresses, expires_at, revoked_at, last_used_at,
        version, created_at, updated_at
   FROM api_key
  WHERE id = :id::uuid AND coalesce(organisation, '') <@ ANY (:scopes::ltree[])
 
 -- name: list_keys
-SELECT id, name, person_id, permissions, organisation::text, expires_at, revoked_at, last_used_at,
+SELECT id, name, person_id, office_id, permissions, organisation::text, allowed_addresses, expires_at, revoked_at, last_used_at,
        version, created_at, updated_at
   FROM api_key
  WHERE coalesce(organisation, '') <@ ANY ((SELECT campus.narrow(:scopes::ltree[], :within::ltree))::ltree[])
@@ -56,7 +69,7 @@ WITH made AS (
      AND version = coalesce(:if_version::bigint, version)
   RETURNING *),
 reply AS (
-  SELECT id, name, person_id, permissions, organisation::text, expires_at, revoked_at, last_used_at,
+  SELECT id, name, person_id, office_id, permissions, organisation::text, allowed_addresses, expires_at, revoked_at, last_used_at,
          version, created_at, updated_at
     FROM made),
 facts AS (SELECT 'key.revoked' AS type, id::text AS subject, '{}'::jsonb AS data FROM made)
@@ -64,7 +77,8 @@ facts AS (SELECT 'key.revoked' AS type, id::text AS subject, '{}'::jsonb AS data
 -- name: target_key_rotation
 SELECT coalesce(organisation, '') <@ ANY (:scopes::ltree[]) AS visible, version,
        CASE WHEN coalesce(organisation, '') <@ ANY (:scopes)
-            THEN key_rotation_refusal(k, :permissions::text[], :caller_id::text) END AS refusal
+            THEN key_rotation_refusal(k, :grant_organisations::text[], :grant_permissions::text[], :caller_id::text,
+                                      :caller_person::uuid) END AS refusal
   FROM api_key k
  WHERE id = :id::uuid
    FOR UPDATE
@@ -78,28 +92,12 @@ WITH made AS (
          version = version + 1,
          updated_at = campus.now()
    WHERE id = :id::uuid AND coalesce(organisation, '') <@ ANY (:scopes::ltree[])
-     AND key_rotation_refusal(k, :permissions::text[], :caller_id::text) IS NULL
+     AND key_rotation_refusal(k, :grant_organisations::text[], :grant_permissions::text[], :caller_id::text,
+                                      :caller_person::uuid) IS NULL
      AND version = coalesce(:if_version::bigint, version)
   RETURNING *),
 reply AS (
   SELECT id, name, permissions, organisation::text, expires_at, least(previous_expires_at, expires_at) AS previous_expires_at,
-         version, created_at
+         office_id, allowed_addresses, version, created_at
     FROM made),
 facts AS (SELECT 'key.rotated' AS type, id::text AS subject, '{}'::jsonb AS data FROM made)
-
--- name: get_me
-SELECT id, name, person_id, permissions, organisation::text, expires_at FROM api_key WHERE id::text = :caller_id::text
-
--- name: resolve_key
-WITH found AS (
-  SELECT id, person_id, permissions, organisation, last_used_at,
-         CASE WHEN token_hash = :token_hash::bytea THEN expires_at ELSE least(expires_at, previous_expires_at) END AS expires_at
-    FROM api_key
-   WHERE (token_hash = :token_hash OR (previous_token_hash = :token_hash AND previous_expires_at > campus.now()))
-     AND revoked_at IS NULL
-     AND (expires_at IS NULL OR expires_at > campus.now())),
-touched AS (
-  UPDATE api_key k SET last_used_at = campus.now()
-    FROM found
-   WHERE k.id = found.id AND (k.last_used_at IS NULL OR k.last_used_at < campus.now() - interval '1 minute'))
-SELECT id, person_id AS person, permissions, coalesce(organisation::text, '') AS organisation, expires_at FROM found

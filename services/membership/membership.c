@@ -4,7 +4,8 @@
 #include "common/charset.h"
 #include "services/membership/tables.h"
 
-static const struct method *const tables[] = { organisation_methods, people_methods, membership_methods, key_methods,
-                                               NULL };
+static const struct method *const tables[] = {
+    organisation_methods, people_methods, membership_methods, office_methods, role_methods, access_methods, key_methods, NULL,
+};
 
 const struct service membership_service = { .name = "membership", .tables = tables, .missing = charset_missing };

@@ -1,9 +1,6 @@
 -- memberships.sql -- who belongs where. Conventions: common/method.h.
 
 -- The organisation and the person are locked: neither ends meanwhile, and a person's reach is renewed by one at a time.
--- name: lock_membership_place
-SELECT path::text FROM organisation WHERE path = :organisation::ltree FOR SHARE
-
 -- name: target_membership_new
 SELECT asked.permitted,
        CASE WHEN NOT asked.permitted THEN NULL

@@ -3,6 +3,10 @@
 -- name: target_organisation_new
 SELECT subpath(:path::ltree, 0, -1) <@ ANY (:scopes::ltree[]) AS permitted
 
+-- So that an organisation does not end while something is made in it.
+-- name: lock_place
+SELECT path::text FROM organisation WHERE path = :organisation::ltree FOR SHARE
+
 -- name: create_organisation
 WITH made AS (
   INSERT INTO organisation (path, kind, title, title_en, description, led_by, founded_on)
@@ -84,7 +88,7 @@ SELECT path <@ ANY (:scopes::ltree[]) AS visible, version,
  WHERE path = :path::ltree
    FOR UPDATE
 
--- Of a membership that was to begin later nothing remains but its row: it ends on the day on which it would have begun.
+-- Its offices end with it. Of a membership that was to begin later nothing remains but its row: it ends on the day on which it would have begun.
 -- name: dissolve_organisation
 WITH made AS (
   UPDATE organisation
@@ -93,6 +97,18 @@ WITH made AS (
    WHERE path = :path::ltree AND path <@ ANY (:scopes::ltree[]) AND version = coalesce(:if_version::bigint, version)
      AND dissolved_on IS NULL
   RETURNING *),
+abolished AS (
+  UPDATE office o
+     SET abolished_on = greatest(o.established_on, made.dissolved_on), version = o.version + 1, updated_at = campus.now()
+    FROM made
+   WHERE o.organisation = made.path AND o.abolished_on IS NULL
+  RETURNING o.*),
+stepped_down AS (
+  UPDATE appointment a
+     SET until = greatest(a.since, made.dissolved_on), reason = 'dissolved', version = a.version + 1, updated_at = campus.now()
+    FROM made
+   WHERE a.organisation = made.path AND (a.until IS NULL OR a.until > greatest(a.since, made.dissolved_on))
+  RETURNING a.*),
 closed AS (
   UPDATE membership m
      SET until = greatest(m.since, made.dissolved_on), reason = 'dissolved', version = m.version + 1, updated_at = campus.now()
@@ -110,4 +126,10 @@ facts AS (
    UNION ALL
   SELECT 'membership.ended', id::text,
          jsonb_build_object('person_id', person_id, 'organisation', organisation::text, 'until', until, 'reason', reason)
-    FROM closed)
+    FROM closed
+   UNION ALL
+  SELECT 'office.abolished', id::text, jsonb_build_object('on', abolished_on) FROM abolished
+   UNION ALL
+  SELECT 'appointment.ended', id::text,
+         jsonb_build_object('office_id', office_id, 'person_id', person_id, 'until', until, 'reason', reason)
+    FROM stepped_down)

@@ -7,6 +7,9 @@
 extern const struct method organisation_methods[];
 extern const struct method people_methods[];
 extern const struct method membership_methods[];
+extern const struct method office_methods[];
+extern const struct method role_methods[];
+extern const struct method access_methods[];
 extern const struct method key_methods[];
 
 /* ImportPeople: reads the file into one array a column. */

@@ -185,8 +185,8 @@ static void test_the_caller_is_the_operator(void **state)
     ask(world, 9, "Echo", UINT32_MAX, ECHO_BODY);
     const BusRequest *request = hear(world, worker, CAMPUS__BUS__ENVELOPE__KIND__REQUEST, body)->request;
     assert_string_equal(request->caller->id, "00000000-0000-0000-0000-000000000000");
-    assert_int_equal(request->caller->n_permissions, 1);
-    assert_string_equal(request->caller->permissions[0], "*");
+    assert_int_equal(request->caller->n_grants, 1);
+    assert_string_equal(request->caller->grants[0]->permissions[0], "*");
     assert_int_equal(request->n_scopes, 1);
     assert_string_equal(request->scopes[0], "");
     assert_string_equal(request->idempotency_key, "key-1");

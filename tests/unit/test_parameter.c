@@ -147,7 +147,8 @@ static void test_builtins_of_nobody(void **state)
     assert_null(builtin(&call, "caller_id"));
     assert_null(builtin(&call, "caller_person"));
     assert_string_equal(builtin(&call, "scopes"), "{}"); /* never NULL: nothing is within NULL, nor within nothing */
-    assert_string_equal(builtin(&call, "permissions"), "{}");
+    assert_string_equal(builtin(&call, "grant_permissions"), "{}");
+    assert_string_equal(builtin(&call, "grant_organisations"), "{}");
     assert_string_equal(builtin(&call, "set"), "{}");
     assert_null(builtin(&call, "if_version"));
     assert_null(builtin(&call, "request_id"));
@@ -160,9 +161,9 @@ static void test_builtins_of_nobody(void **state)
 static void test_builtins_of_somebody(void **state)
 {
     (void)state;
-    const char *scopes[] = { "", "su" }, *permissions[] = { "membership.*" }, *set[] = { "title" };
+    const char *scopes[] = { "", "su" }, *permissions[] = { "membership.*" }, *places[] = { "su" }, *set[] = { "title" };
     struct call call = nobody();
-    call.caller = (struct call_caller){ .id = "i", .person = "p", .permissions = permissions, .permission_count = 1 };
+    call.caller = (struct call_caller){ .id = "i", .person = "p", .permissions = permissions, .organisations = places, .grant_count = 1 };
     call.scopes = scopes;
     call.scope_count = 2;
     call.set = set;
@@ -174,7 +175,8 @@ static void test_builtins_of_somebody(void **state)
     assert_string_equal(builtin(&call, "caller_id"), "i");
     assert_string_equal(builtin(&call, "caller_person"), "p");
     assert_string_equal(builtin(&call, "scopes"), "{\"\",\"su\"}");
-    assert_string_equal(builtin(&call, "permissions"), "{\"membership.*\"}");
+    assert_string_equal(builtin(&call, "grant_permissions"), "{\"membership.*\"}");
+    assert_string_equal(builtin(&call, "grant_organisations"), "{\"su\"}");
     assert_string_equal(builtin(&call, "set"), "{\"title\"}");
     assert_string_equal(builtin(&call, "if_version"), "0");
     assert_string_equal(builtin(&call, "page_limit"), "51");

@@ -117,8 +117,10 @@ static struct slice make_principal(struct road *road)
     const struct message *reply = schema_rpc(road->schema, "ResolveKey")->reply;
     struct buffer wire = buffer_in(road->arena);
     wire_put_text(&wire, message_find(reply, slice_text("id"))->number, "01900000-0000-7000-8000-00000000000a");
-    wire_put_text(&wire, message_find(reply, slice_text("permissions"))->number, "*");
-    wire_put_text(&wire, message_find(reply, slice_text("organisation"))->number, "");
+    const struct field *grants = message_find(reply, slice_text("grants"));
+    size_t mark = wire_open(&wire, grants->number);
+    wire_put_text(&wire, message_find(grants->message, slice_text("permissions"))->number, "*");
+    wire_close(&wire, mark);
     return buffer_slice(&wire);
 }
 

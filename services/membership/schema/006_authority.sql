@@ -1,0 +1,356 @@
+-- admits: 1
+-- Who may do what, by dates: roles are bundles of permissions, offices carry roles, appointments hold offices. No flag has to
+-- be cleared when a term ends.
+
+-- The instant at which a day begins where the campus stands.
+CREATE FUNCTION midnight(day date) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT day::timestamp AT TIME ZONE (SELECT c.time_zone FROM campus.clock c)
+$$;
+-- The day to which an instant belongs there.
+CREATE FUNCTION day_of(at timestamptz) RETURNS date LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT (at AT TIME ZONE (SELECT c.time_zone FROM campus.clock c))::date
+$$;
+
+-- ---- roles ----
+
+CREATE TABLE role (
+    name        text CONSTRAINT role_taken PRIMARY KEY CHECK (name ~ '^[a-z][a-z_]{0,39}$'),
+    title       text NOT NULL,
+    title_en    text,
+    description text,
+    builtin     boolean NOT NULL DEFAULT false,       -- stays, though its permissions may change
+    version     bigint NOT NULL DEFAULT 1,
+    created_at  timestamptz NOT NULL DEFAULT campus.now(),
+    updated_at  timestamptz NOT NULL DEFAULT campus.now()
+);
+
+CREATE TABLE role_permission (
+    role       text NOT NULL REFERENCES role ON DELETE CASCADE,
+    permission text NOT NULL CHECK (permission ~ '^(\*|[a-z_]+(\.[a-z_]+)*(\.\*)?)$'),
+    PRIMARY KEY (role, permission)
+);
+
+INSERT INTO role (name, title, title_en, builtin, description) VALUES
+    ('administrator', '管理员', 'Administrator', true, 'All of it.'),
+    ('everyone', '所有人', 'Everyone', true, 'What each person who has signed in may do, campus-wide, without any office.'),
+    ('secretary', '秘书', 'Secretary', true, 'Keeps an organisation''s records: people, members, offices, appointments, keys.'),
+    ('chair', '主席', 'Chair', true, 'Leads an organisation: appoints, recruits, hands over.'),
+    ('head', '部长', 'Head', true, 'Leads a department: its members and applications.'),
+    ('officer', '干事', 'Officer', true, 'Works in a department and sees what it has to.'),
+    ('reviewer', '评审', 'Reviewer', true, 'Reads applications, comments and decides on them.'),
+    ('supervisor', '督导', 'Supervisor', true, 'Guides and reviews other organisations.'),
+    ('registrar', '学籍管理', 'Registrar', true, 'Keeps the records of people: rosters, graduation, transcripts.'),
+    ('privacy_officer', '隐私专员', 'Privacy officer', true, 'Answers for personal data: export, erasure, sensitive fields.'),
+    ('auditor', '审计', 'Auditor', true, 'Reads all and changes nothing.');
+
+INSERT INTO role_permission (role, permission)
+SELECT role, 'membership.' || unnest(string_to_array(permissions, ' ')) FROM (VALUES
+    ('everyone', 'organisations.read offices.read'),
+    ('secretary', 'organisations.read organisations.write people.read people.write memberships.read memberships.write '
+                  'offices.read offices.write appointments.read appointments.write keys.read keys.write grants.read '
+                  'roles.read policies.read access.read'),
+    ('chair', 'organisations.read people.read memberships.read memberships.write offices.read offices.write '
+              'appointments.read appointments.write keys.read keys.write grants.read grants.write roles.read '
+              'policies.read access.read'),
+    ('head', 'organisations.read people.read memberships.read memberships.write offices.read appointments.read roles.read'),
+    ('officer', 'organisations.read people.read memberships.read offices.read appointments.read'),
+    ('reviewer', 'organisations.read people.read memberships.read'),
+    ('supervisor', 'organisations.read people.read memberships.read offices.read appointments.read policies.read'),
+    ('registrar', 'organisations.read people.read people.write memberships.read memberships.write'),
+    ('privacy_officer', 'organisations.read people.read'),
+    ('auditor', 'organisations.read people.read memberships.read offices.read appointments.read keys.read grants.read '
+                'roles.read policies.read access.read')
+) AS given (role, permissions);
+INSERT INTO role_permission (role, permission) VALUES ('administrator', '*');
+
+-- Who may do less than a role could not hand it on.
+CREATE FUNCTION role_permissions(roles text[]) RETURNS text[] LANGUAGE sql STABLE AS $$
+    SELECT coalesce(array_agg(DISTINCT permission), '{}') FROM membership.role_permission WHERE role = ANY (roles)
+$$;
+
+-- ---- offices ----
+
+CREATE TABLE office (
+    id             uuid PRIMARY KEY,
+    organisation   ltree NOT NULL CONSTRAINT organisation_unknown REFERENCES organisation,
+    kind           text NOT NULL CHECK (kind IN ('chair', 'vice_chair', 'secretary_general', 'head', 'deputy_head', 'secretary',
+                                                 'treasurer', 'auditor', 'adviser', 'officer')),
+    title          text NOT NULL,
+    title_en       text,
+    seats          int NOT NULL DEFAULT 1 CHECK (seats BETWEEN 1 AND 1000),
+    exclusive      boolean NOT NULL DEFAULT true,      -- a seat has one holder at a time, and one who acts
+    carries_over   boolean NOT NULL DEFAULT false,     -- who holds it stays after the term until a successor begins
+    established_on date NOT NULL,
+    abolished_on   date,
+    version        bigint NOT NULL DEFAULT 1,
+    created_at     timestamptz NOT NULL DEFAULT campus.now(),
+    updated_at     timestamptz NOT NULL DEFAULT campus.now(),
+    CONSTRAINT abolished_before_established CHECK (abolished_on >= established_on),
+    UNIQUE (id, organisation)
+);
+CREATE INDEX office_organisation ON office (organisation, id);
+CREATE UNIQUE INDEX office_title_taken ON office (organisation, title) WHERE abolished_on IS NULL;
+
+-- What an office gives its holder, and where: most often in its own organisation, but a supervising department's reach further.
+CREATE TABLE office_role (
+    office_id    uuid NOT NULL REFERENCES office ON DELETE CASCADE,
+    role         text NOT NULL CONSTRAINT role_unknown REFERENCES role,
+    organisation ltree NOT NULL,                       -- '' is the whole campus
+    PRIMARY KEY (office_id, role, organisation)
+);
+CREATE INDEX office_role_role ON office_role (role);
+
+CREATE TABLE appointment (
+    id           uuid PRIMARY KEY,
+    office_id    uuid NOT NULL,
+    organisation ltree NOT NULL,                       -- the office's
+    person_id    uuid NOT NULL CONSTRAINT person_unknown REFERENCES person,
+    seat         int,                                  -- from 1; NULL where the office is not exclusive
+    acting       boolean NOT NULL DEFAULT false,
+    since        date NOT NULL,
+    until        date,                                 -- the first day on which it gives no right any more
+    term_until   date,                                 -- the end of the term; of an office that carries over it ends nothing
+    chosen       text NOT NULL CHECK (chosen IN ('election', 'appointment', 'recommendation', 'competition', 'ex_officio')),
+    resolution   text,                                 -- by which decision: its number
+    reason       text CHECK (reason IN ('term_over', 'resigned', 'removed', 'transferred', 'succeeded', 'graduated', 'left',
+                                        'abolished', 'dissolved', 'erased')),
+    version      bigint NOT NULL DEFAULT 1,
+    created_at   timestamptz NOT NULL DEFAULT campus.now(),
+    updated_at   timestamptz NOT NULL DEFAULT campus.now(),
+    CONSTRAINT office_unknown FOREIGN KEY (office_id, organisation) REFERENCES office (id, organisation),
+    CONSTRAINT until_before_since CHECK (until >= since),
+    CONSTRAINT term_before_since CHECK (term_until > since),
+    CONSTRAINT reason_of_the_open CHECK (until IS NOT NULL OR reason IS NULL),
+    CONSTRAINT seat_taken EXCLUDE USING gist
+        (office_id WITH =, seat WITH =, (acting::int) WITH =, daterange(since, until) WITH &&),
+    CONSTRAINT appointed_already EXCLUDE USING gist (office_id WITH =, person_id WITH =, daterange(since, until) WITH &&)
+);
+CREATE INDEX appointment_office ON appointment (office_id, since);
+CREATE INDEX appointment_organisation ON appointment (organisation, id);
+CREATE INDEX appointment_person ON appointment (person_id, id);
+
+-- ---- incompatible offices: policy ----
+
+CREATE TABLE incompatibility (
+    id         uuid PRIMARY KEY,
+    kind       text NOT NULL,
+    other_kind text NOT NULL,
+    reach      text NOT NULL CHECK (reach IN ('organisation', 'tree', 'campus')),
+    reason     text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT campus.now(),
+    CONSTRAINT kinds_in_order CHECK (kind <= other_kind),
+    CONSTRAINT incompatibility_known UNIQUE (kind, other_kind, reach)
+);
+INSERT INTO incompatibility (id, kind, other_kind, reach, reason) VALUES
+    (campus.new_id(), 'auditor', 'treasurer', 'tree', '管账与审计不得由同一人担任。'),
+    (campus.new_id(), 'auditor', 'chair', 'tree', '审计不得由负责人兼任。'),
+    (campus.new_id(), 'chair', 'chair', 'tree', '同一人不得在同一系统内担任两个组织的主席。'),
+    (campus.new_id(), 'chair', 'treasurer', 'organisation', '主席不得兼管财务。');
+
+-- Whether an incompatibility reaches from one organisation to another.
+CREATE FUNCTION reaches(reach text, organisation ltree, other ltree) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE reach WHEN 'organisation' THEN organisation = other
+                      WHEN 'tree' THEN subpath(organisation, 0, 1) = subpath(other, 0, 1)
+                      ELSE true END
+$$;
+
+-- An appointment lies inside the life of its office, which lies inside the organisation's; and nobody holds two offices
+-- of which policy says that they must not be in one hand. Those who appoint have locked office and person before.
+CREATE FUNCTION appointment_rules() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    mine membership.office;
+    conflict text;
+BEGIN
+    IF NEW.since = NEW.until THEN
+        RETURN NULL; -- it never came into force
+    END IF;
+    SELECT * INTO mine FROM membership.office WHERE id = NEW.office_id;
+    PERFORM campus.refuse('outside_office_life')
+       FROM membership.organisation o
+      WHERE o.path = mine.organisation
+        AND (NEW.since < mine.established_on OR coalesce(NEW.until, 'infinity') > least(mine.abolished_on, o.dissolved_on));
+    SELECT format('%s — %s (%s)', mine.title, theirs.title, i.reason) INTO conflict
+      FROM membership.appointment a
+      JOIN membership.office theirs ON theirs.id = a.office_id
+      JOIN membership.incompatibility i
+        ON (i.kind, i.other_kind) = (least(mine.kind, theirs.kind), greatest(mine.kind, theirs.kind))
+       AND membership.reaches(i.reach, mine.organisation, theirs.organisation)
+     WHERE a.person_id = NEW.person_id AND a.office_id <> NEW.office_id
+       AND daterange(a.since, a.until) && daterange(NEW.since, NEW.until)
+     LIMIT 1;
+    IF conflict IS NOT NULL THEN
+        PERFORM campus.refuse('incompatible_offices', conflict);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER appointment_rules AFTER INSERT OR UPDATE OF since, until ON appointment
+    FOR EACH ROW EXECUTE FUNCTION appointment_rules();
+
+-- ---- direct grants ----
+
+-- A role that a person holds without an office: for the few things that no office stands for.
+CREATE TABLE role_grant (
+    id           uuid PRIMARY KEY,
+    person_id    uuid NOT NULL CONSTRAINT person_unknown REFERENCES person,
+    role         text NOT NULL CONSTRAINT role_unknown REFERENCES role,
+    organisation ltree NOT NULL,                       -- '' is the whole campus
+    since        timestamptz NOT NULL,
+    until        timestamptz,
+    reason       text NOT NULL,
+    granted_by   text NOT NULL,                        -- the principal
+    version      bigint NOT NULL DEFAULT 1,
+    created_at   timestamptz NOT NULL DEFAULT campus.now(),
+    updated_at   timestamptz NOT NULL DEFAULT campus.now(),
+    CONSTRAINT until_before_since CHECK (until >= since),
+    CONSTRAINT granted_already EXCLUDE USING gist
+        (person_id WITH =, role WITH =, organisation WITH =, tstzrange(since, until) WITH &&)
+);
+CREATE INDEX role_grant_person ON role_grant (person_id, id);
+CREATE INDEX role_grant_organisation ON role_grant (organisation, id);
+CREATE INDEX role_grant_role ON role_grant (role);
+
+-- ---- what follows ----
+
+-- By what a person holds which role, where, and until when, at an instant. Who has left holds nothing.
+CREATE FUNCTION authority_of(person uuid, at timestamptz)
+RETURNS TABLE (role text, organisation ltree, via text, via_id uuid, office_id uuid, begins timestamptz, ends timestamptz)
+LANGUAGE sql STABLE AS $$
+    SELECT held.*
+      FROM (SELECT r.role, r.organisation, 'appointment', a.id, a.office_id,
+                   membership.midnight(a.since), membership.midnight(a.until)
+              FROM membership.appointment a
+              JOIN membership.office_role r ON r.office_id = a.office_id
+             WHERE a.person_id = $1 AND a.since <= membership.day_of($2) AND (a.until IS NULL OR a.until > membership.day_of($2))
+             UNION ALL
+            SELECT g.role, g.organisation, 'grant', g.id, NULL, g.since, g.until
+              FROM membership.role_grant g
+             WHERE g.person_id = $1 AND g.since <= $2 AND (g.until IS NULL OR g.until > $2)
+             UNION ALL
+            SELECT 'everyone', '', 'everyone', NULL, NULL, NULL, NULL) AS held
+     WHERE EXISTS (SELECT FROM membership.person p WHERE p.id = $1 AND p.status <> 'left')
+$$;
+
+-- ---- keys ----
+
+ALTER TABLE api_key
+    ADD COLUMN office_id uuid CONSTRAINT office_unknown REFERENCES office,
+    ADD COLUMN allowed_addresses text[] NOT NULL DEFAULT '{}' CHECK (cardinality(allowed_addresses) <= 50);
+CREATE INDEX api_key_office ON api_key (office_id) WHERE office_id IS NOT NULL;
+CREATE INDEX api_key_person ON api_key (person_id) WHERE person_id IS NOT NULL;
+
+-- The narrower of two patterns, of two subtrees; NULL where they have nothing in common.
+CREATE FUNCTION narrower(pattern text, other text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN campus.covers(ARRAY[pattern], ARRAY[other]) THEN other
+                WHEN campus.covers(ARRAY[other], ARRAY[pattern]) THEN pattern END
+$$;
+CREATE FUNCTION narrower(subtree ltree, other ltree) RETURNS ltree LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN subtree <@ other THEN subtree WHEN other <@ subtree THEN other END
+$$;
+
+-- What a key may do now. One that is an office's can do no more than the office, one that is a person's no more than the
+-- person: so it ends where their rights end. A key of neither holds what it says.
+CREATE FUNCTION key_grants(key api_key) RETURNS TABLE (organisation ltree, permission text, ends timestamptz)
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(key.organisation, ''), p, NULL::timestamptz
+      FROM unnest(key.permissions) AS p
+     WHERE key.office_id IS NULL AND key.person_id IS NULL
+     UNION ALL
+    SELECT membership.narrower(base.organisation, coalesce(key.organisation, '')), membership.narrower(rp.permission, p), base.ends
+      FROM (SELECT r.role, r.organisation, membership.midnight(o.abolished_on) AS ends
+              FROM membership.office_role r
+              JOIN membership.office o ON o.id = r.office_id
+             WHERE o.id = key.office_id AND (o.abolished_on IS NULL OR o.abolished_on > campus.today())
+             UNION ALL
+            SELECT a.role, a.organisation, a.ends
+              FROM membership.authority_of(key.person_id, campus.now()) a
+             WHERE key.office_id IS NULL) AS base
+      JOIN membership.role_permission rp ON rp.role = base.role
+     CROSS JOIN unnest(key.permissions) AS p
+     WHERE membership.narrower(base.organisation, coalesce(key.organisation, '')) IS NOT NULL
+       AND membership.narrower(rp.permission, p) IS NOT NULL
+$$;
+
+-- Whether all of these are addresses or networks; none are.
+CREATE FUNCTION are_networks(texts text[]) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN NOT EXISTS (SELECT FROM unnest(texts) t WHERE t::cidr IS NULL);
+EXCEPTION WHEN invalid_text_representation THEN
+    RETURN false;
+END $$;
+
+-- Why the caller, who holds `permissions[i]` in `organisations[i]`, may not have a key's new secret: who has it can do what
+-- the key can, so it must be no more than they can.
+CREATE FUNCTION key_rotation_refusal(key api_key, organisations text[], permissions text[], caller_id text, caller_person uuid)
+RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN key.person_id IS DISTINCT FROM caller_person AND key.person_id IS NOT NULL THEN 'key_of_another'
+        WHEN key.revoked_at IS NOT NULL OR key.expires_at <= campus.now() THEN 'already_revoked'
+        WHEN NOT campus.holds(organisations, permissions, key.permissions, coalesce(key.organisation, '')) THEN 'permissions_exceed_yours'
+        ELSE membership.key_expiry_refusal(coalesce(key.expires_at, 'infinity'), caller_id)
+    END
+$$;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON role, role_permission, office_role, incompatibility TO campus_membership;
+GRANT SELECT, INSERT, UPDATE ON office, appointment, role_grant TO campus_membership;
+
+-- ---- what methods ask ----
+
+-- "supervisor@sf" taken apart: a role, and where it holds; "head" holds at home, "auditor@" on the whole campus.
+CREATE FUNCTION role_places(roles text[], home ltree) RETURNS TABLE (role text, organisation ltree)
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT DISTINCT split_part(r, '@', 1), CASE WHEN strpos(r, '@') = 0 THEN home ELSE split_part(r, '@', 2)::ltree END
+      FROM unnest(roles) AS r
+$$;
+
+-- The same the other way round.
+CREATE FUNCTION role_texts(office office) RETURNS text[] LANGUAGE sql STABLE AS $$
+    SELECT ARRAY (SELECT r.role || CASE WHEN r.organisation = office.organisation THEN '' ELSE '@' || r.organisation::text END
+                    FROM membership.office_role r WHERE r.office_id = office.id ORDER BY 1)
+$$;
+
+-- Why the caller, who holds `permissions[i]` in `organisations[i]`, cannot make an office at `home` give these roles.
+CREATE FUNCTION roles_refusal(roles text[], home ltree, organisations text[], permissions text[]) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT min(CASE
+        WHEN NOT EXISTS (SELECT FROM membership.role WHERE name = asked.role) THEN 'role_unknown'
+        WHEN asked.organisation <> '' AND NOT EXISTS (SELECT FROM membership.organisation WHERE path = asked.organisation)
+        THEN 'role_place_unknown'
+        WHEN NOT campus.holds(organisations, permissions, membership.role_permissions(ARRAY[asked.role]), asked.organisation)
+        THEN 'roles_exceed_yours' END)
+      FROM membership.role_places(coalesce(roles, '{}'), home) AS asked
+$$;
+
+-- An office on a day: its state and who holds it.
+CREATE FUNCTION office_on(office uuid, day date) RETURNS TABLE (state text, holders jsonb) LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN bool_or(NOT a.acting AND (a.term_until IS NULL OR a.term_until > day)) THEN 'held'
+                WHEN bool_or(a.acting) THEN 'acting'
+                WHEN count(*) > 0 THEN 'carried_over'
+                ELSE 'vacant' END,
+           coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+               'appointment_id', a.id, 'person_id', a.person_id, 'name', p.name, 'seat', a.seat, 'acting', a.acting,
+               'since', a.since, 'until', a.until, 'term_until', a.term_until)) ORDER BY a.acting, a.seat, a.since, a.id), '[]')
+      FROM membership.appointment a
+      JOIN membership.person p ON p.id = a.person_id
+     WHERE a.office_id = office AND a.since <= day AND (a.until IS NULL OR a.until > day)
+$$;
+
+-- The lowest seat that is free in all of a time, for a holder or for one who acts. Whoever carries the office on makes room.
+CREATE FUNCTION free_seat(office office, acting boolean, since date, until date) RETURNS int LANGUAGE sql STABLE AS $$
+    SELECT min(s)
+      FROM generate_series(1, office.seats) AS s
+     WHERE NOT EXISTS (
+        SELECT FROM membership.appointment a
+         WHERE a.office_id = office.id AND a.seat = s AND a.acting = $2 AND daterange(a.since, a.until) && daterange($3, $4)
+           AND NOT (a.until IS NULL AND a.term_until <= $3))
+$$;
+
+-- What a person may do at an instant, a row for each office, grant and role.
+CREATE FUNCTION grounds_of(person uuid, at timestamptz)
+RETURNS TABLE (via text, role text, permissions text[], organisation ltree, appointment_id uuid, office_id uuid, office text,
+               grant_id uuid, since timestamptz, until timestamptz) LANGUAGE sql STABLE AS $$
+    SELECT a.via, a.role, membership.role_permissions(ARRAY[a.role]), a.organisation,
+           CASE a.via WHEN 'appointment' THEN a.via_id END, a.office_id, o.title,
+           CASE a.via WHEN 'grant' THEN a.via_id END, a.begins, a.ends
+      FROM membership.authority_of(person, at) a
+      LEFT JOIN membership.office o ON o.id = a.office_id
+$$;
