@@ -285,6 +285,11 @@ static void put_responses(struct document *document, json_t *operation, const st
 
 static void put_security(json_t *operation, const struct rpc *rpc)
 {
+    static const char *const accesses[] = { [ACCESS_GRANTED] = "granted",
+                                            [ACCESS_OWNER] = "owner",
+                                            [ACCESS_PUBLIC] = "public",
+                                            [ACCESS_AUTHENTICATED] = "authenticated",
+                                            [ACCESS_INTERNAL] = "internal" };
     json_t *security = json_array();
     if (rpc->access != ACCESS_PUBLIC) {
         json_t *scheme = json_object();
@@ -292,6 +297,7 @@ static void put_security(json_t *operation, const struct rpc *rpc)
         json_append(security, scheme);
     }
     json_put(operation, "security", security);
+    json_put_text(operation, "x-access", accesses[rpc->access]);
     if (rpc->permission)
         json_put_text(operation, "x-permission", rpc->permission);
 }

@@ -25,7 +25,9 @@ def new_number(start="N"):
 
 
 def check_problem(answer, status, code=None, pointers=None):
-    """Asserts that the answer is this refusal, well formed and with nothing of the inside. Returns the document."""
+    """Asserts that the answer is this refusal, well formed and with nothing of the inside. Returns the document. Without a
+    status: the code says enough."""
+    status = status or answer.status
     answer.expect(status)
     assert answer.headers.get_content_type() == "application/problem+json", answer
     problem = answer.json()

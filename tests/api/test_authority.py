@@ -93,8 +93,8 @@ def places(campus, admin):
         return committee(client), committee(client)
 
 
-def test_every_operation_is_asked(operations):
-    assert set(operations) == set(REQUESTS)
+def test_every_operation_is_known(operations):
+    assert set(REQUESTS) <= set(operations)
 
 
 def empty(answer):

@@ -448,7 +448,9 @@ def test_key_shows_its_secret_once(campus, client):
         assert secret not in text, name
     with campus.client(secret) as holder:
         mine = holder.get("/v1/me").expect(200).json()
-    assert mine == {**asked, "id": made["id"]}
+    grounds = mine.pop("grounds")
+    assert mine == {**asked, "id": made["id"], "kind": "key"}
+    assert grounds == [{"via": "key", "permissions": sorted(asked["permissions"]), "organisation": path}]
 
 
 def test_keys_are_listed(campus, client):
@@ -580,6 +582,13 @@ def revoked(client):
     return key["id"]
 
 
+def of_person(campus, client):
+    """The id of a key that stands for a person."""
+    key = new_key(client)
+    campus.sql(f"UPDATE membership.api_key SET person_id = '{person(client, committee(client))['id']}' WHERE id = '{key['id']}'")
+    return key["id"]
+
+
 REFUSALS = {
     ("CreateOrganisation", "organisation_path_taken"): lambda k, c: make(c, path=committee(c)),
     ("CreateOrganisation", "parent_unknown"): lambda k, c: make(c, path="no.such.path"),
@@ -620,8 +629,13 @@ REFUSALS = {
         "/v1/keys", {"name": "a", "permissions": ["*"], "expires_at": "2020-01-01T00:00:00Z"}),
     ("CreateKey", "organisation_unknown"): lambda k, c: c.post(
         "/v1/keys", {"name": "a", "permissions": ["*"], "organisation": "no.such"}),
+    ("CreateKey", "office_not_yours"): lambda k, c: c.post(
+        "/v1/keys", {"name": "a", "permissions": ["*"], "office_id": NOBODY}),
+    ("CreateKey", "bad_address"): lambda k, c: c.post(
+        "/v1/keys", {"name": "a", "permissions": ["*"], "allowed_addresses": ["10.1.2.3/8"]}),
     ("RevokeKey", "already_revoked"): lambda k, c: c.post(f"/v1/keys/{revoked(c)}:revoke"),
     ("RotateKey", "already_revoked"): lambda k, c: c.post(f"/v1/keys/{revoked(c)}:rotate"),
+    ("RotateKey", "key_of_another"): lambda k, c: c.post(f"/v1/keys/{of_person(k, c)}:rotate"),
     ("RotateKey", "permissions_exceed_yours"): lambda k, c: as_weaker(
         k, c, lambda holder: holder.post(f"/v1/keys/{new_key(c, '*', expires_at=instant(60))['id']}:rotate")),
     ("RotateKey", "expiry_exceeds_yours"): lambda k, c: as_weaker(
@@ -646,7 +660,9 @@ def declared(client):
 
 
 def test_every_refusal_declared_is_tested(client):
-    known = {one for one in declared(client) if one[0] not in ELSEWHERE and one not in ELSEWHERE}
+    """Of the methods that this file is about; those of other nouns are told and checked beside them."""
+    methods = {method for method, _ in REFUSALS}
+    known = {one for one in declared(client) if one[0] in methods and one not in ELSEWHERE}
     assert known == set(REFUSALS)
 
 

@@ -341,7 +341,7 @@ CREATE FUNCTION free_seat(office office, acting boolean, since date, until date)
      WHERE NOT EXISTS (
         SELECT FROM membership.appointment a
          WHERE a.office_id = office.id AND a.seat = s AND a.acting = $2 AND daterange(a.since, a.until) && daterange($3, $4)
-           AND NOT (a.until IS NULL AND a.term_until <= $3))
+           AND NOT (a.until IS NULL AND coalesce(a.term_until <= $3, false)))
 $$;
 
 -- What a person may do at an instant, a row for each office, grant and role.
