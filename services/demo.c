@@ -3,8 +3,8 @@
 
 #include "common/csv.h"
 #include "common/embed.h"
-#include "common/json.h"
 #include "common/wire.h"
+#include "services/demo_offices.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -31,21 +31,16 @@ struct names {
     size_t count;
 };
 
-/* A value of a request's field. */
-struct given {
-    struct slice field, value;
-};
-
 struct demo {
-    struct local *local;
-    const struct schema *schema;
+    struct demo_caller caller;
     struct arena *arena; /* of the whole command */
-    struct arena *scratch; /* of one call */
     uint64_t random;
     struct names surnames, givens, latin_surnames, latin_givens;
     struct slice colleges[MOST_ORGANISATIONS]; /* their paths */
     struct slice college_titles[MOST_ORGANISATIONS];
     size_t college_count;
+    struct slice paths[MOST_ORGANISATIONS], kinds[MOST_ORGANISATIONS]; /* of all */
+    size_t organisation_count;
     struct slice joinable[MOST_ORGANISATIONS]; /* departments, societies, associations: whom students join */
     size_t joinable_count;
     int grades[STUDENTS];
@@ -53,12 +48,6 @@ struct demo {
     const char *ids[STUDENTS]; /* as the import tells them */
     size_t id_count;
 };
-
-static bool fail(const char *what, const char *why)
-{
-    fprintf(stderr, "campus: demo: %s: %s\n", what, why);
-    return false;
-}
 
 /* SplitMix64 (Steele, Lea, Flood 2014): the same students on every machine. */
 static uint64_t draw(struct demo *demo, uint64_t below)
@@ -69,39 +58,14 @@ static uint64_t draw(struct demo *demo, uint64_t below)
     return (z ^ z >> 31) % below;
 }
 
-/* ---- calls ---- */
-
-/* A refusal with the code `fine` is no failure: what is asked for is there already. */
-static bool demo_call(struct demo *demo, const char *method, struct slice request, const char *fine,
-                      struct slice *reply)
-{
-    const char *code = NULL;
-    if (local_call(demo->local, demo->scratch, method, request, reply, &code) || (fine && strcmp(code, fine) == 0))
-        return true;
-    return fail(method, code);
-}
-
-static bool call_with(struct demo *demo, const char *method, const struct given *given, size_t count, const char *fine)
-{
-    const struct rpc *rpc = schema_rpc(demo->schema, method);
-    struct slice reply;
-    arena_reset(demo->scratch);
-    struct buffer request = buffer_in(demo->scratch);
-    for (size_t i = 0; i < count; i++) {
-        const struct field *field = message_find(rpc->request, given[i].field);
-        const char *wanted = field ? json_scalar_from_text(field, given[i].value, &request) : "a field";
-        if (wanted)
-            return fail(method, wanted);
-    }
-    return demo_call(demo, method, buffer_slice(&request), fine, &reply);
-}
-
 /* ---- organisations ---- */
 
 static void note_organisation(struct demo *demo, const struct slice *cells)
 {
     struct slice path = cells[0], kind = cells[1], title = cells[2];
-    assert(demo->college_count < MOST_ORGANISATIONS && demo->joinable_count < MOST_ORGANISATIONS);
+    demo->paths[demo->organisation_count] = path;
+    demo->kinds[demo->organisation_count++] = kind;
+    assert(demo->organisation_count < MOST_ORGANISATIONS);
     if (slice_is(kind, "college")) {
         demo->college_titles[demo->college_count] = title;
         demo->colleges[demo->college_count++] = path;
@@ -116,17 +80,18 @@ static bool load_organisations(struct demo *demo)
     struct csv_reader reader = csv_read(embed_get("services/demo/organisations.csv"));
     struct slice header[MOST_CELLS], cells[MOST_CELLS];
     struct csv_row names, row;
+    struct slice reply;
     size_t count = 0;
     if (!csv_next(&reader, demo->arena, header, MOST_CELLS, &names))
-        return fail("organisations.csv", "it is empty");
+        return demo_fail("organisations.csv", "it is empty");
     for (; csv_next(&reader, demo->arena, cells, MOST_CELLS, &row); count++) {
-        struct given given[MOST_CELLS];
+        struct demo_given given[MOST_CELLS];
         size_t given_count = 0;
         assert(row.count == names.count && row.count <= MOST_CELLS);
         for (size_t i = 0; i < row.count; i++)
             if (cells[i].size)
-                given[given_count++] = (struct given){ header[i], cells[i] };
-        if (!call_with(demo, "CreateOrganisation", given, given_count, "organisation_path_taken"))
+                given[given_count++] = (struct demo_given){ header[i], cells[i] };
+        if (!demo_call_with(&demo->caller, "CreateOrganisation", given, given_count, "organisation_path_taken", &reply))
             return false;
         note_organisation(demo, cells);
     }
@@ -226,18 +191,11 @@ static void put_student(struct demo *demo, struct buffer *csv, size_t index)
 
 static struct slice make_roster(struct demo *demo, size_t first)
 {
-    struct buffer csv = buffer_in(demo->scratch);
+    struct buffer csv = buffer_in(demo->caller.scratch);
     buffer_text(&csv, "学号,姓名,拼音,学院,年级,班级,学籍状态,email\n");
     for (size_t i = first; i < first + LOT; i++)
         put_student(demo, &csv, i);
     return buffer_slice(&csv);
-}
-
-static const char *text_of(struct arena *arena, const struct message *message, const char *name, struct slice wire)
-{
-    struct wire_field value;
-    return wire_find(wire, message_find(message, slice_text(name))->number, &value) ? arena_text(arena, value.bytes)
-                                                                                    : NULL;
 }
 
 /* The rows of the import's reply are in the order of the file. */
@@ -249,26 +207,26 @@ static bool note_ids(struct demo *demo, const struct rpc *rpc, size_t first, str
     while (wire_next(&reader, &field)) {
         if (field.number != rows->number || demo->id_count == first + LOT)
             continue;
-        const char *id = text_of(demo->arena, rows->message, "id", field.bytes);
+        const char *id = demo_text(demo->arena, rows->message, "id", field.bytes);
         if (!id)
-            return fail("a student was refused", text_of(demo->arena, rows->message, "code", field.bytes));
+            return demo_fail("a student was refused", demo_text(demo->arena, rows->message, "code", field.bytes));
         demo->ids[demo->id_count++] = id;
     }
-    return demo->id_count == first + LOT || fail("ImportPeople", "students are missing");
+    return demo->id_count == first + LOT || demo_fail("ImportPeople", "students are missing");
 }
 
 static bool load_lot(struct demo *demo, const struct rpc *rpc, size_t first)
 {
     struct slice reply;
-    arena_reset(demo->scratch);
-    struct buffer request = buffer_in(demo->scratch);
+    arena_reset(demo->caller.scratch);
+    struct buffer request = buffer_in(demo->caller.scratch);
     wire_put_bytes(&request, rpc->body->number, make_roster(demo, first));
-    return demo_call(demo, rpc->name, buffer_slice(&request), NULL, &reply) && note_ids(demo, rpc, first, reply);
+    return demo_call(&demo->caller, rpc->name, buffer_slice(&request), NULL, &reply) && note_ids(demo, rpc, first, reply);
 }
 
 static bool load_students(struct demo *demo)
 {
-    const struct rpc *rpc = schema_rpc(demo->schema, "ImportPeople");
+    const struct rpc *rpc = schema_rpc(demo->caller.schema, "ImportPeople");
     load_names(demo);
     for (size_t first = 0; first < STUDENTS; first += LOT)
         if (!load_lot(demo, rpc, first))
@@ -281,23 +239,38 @@ static bool load_students(struct demo *demo)
 
 static bool load_memberships(struct demo *demo)
 {
+    struct slice reply;
     size_t count = 0;
     for (size_t i = 0; i < STUDENTS; i += MEMBER_EVERY) {
         if (demo->graduated[i])
             continue;
         struct slice organisation = demo->joinable[draw(demo, demo->joinable_count)];
         const char *since = arena_printf(demo->arena, "%d-10-15", demo->grades[i]);
-        const struct given given[] = {
+        const struct demo_given given[] = {
             { slice_text("person_id"), slice_text(demo->ids[i]) },
             { slice_text("organisation"), organisation },
             { slice_text("since"), slice_text(since) },
         };
-        if (!call_with(demo, "CreateMembership", given, sizeof given / sizeof *given, "membership_overlaps"))
+        if (!demo_call_with(&demo->caller, "CreateMembership", given, sizeof given / sizeof *given, "membership_overlaps",
+                            &reply))
             return false;
         count++;
     }
     printf("%zu memberships\n", count);
     return true;
+}
+
+/* ---- offices ---- */
+
+/* Those who study and have studied for a year or more, from the first college to the last and over again. */
+static bool load_offices(struct demo *demo)
+{
+    const char **people = arena_alloc(demo->arena, STUDENTS * sizeof *people);
+    const struct demo_staff staff = { demo->paths, demo->kinds, demo->organisation_count, people, STUDENTS / GRADES };
+    size_t count = 0;
+    for (size_t i = 1; i < STUDENTS; i += GRADES) /* the second year of entry: none of them has graduated */
+        people[count++] = demo->ids[i];
+    return demo_offices_load(&demo->caller, demo->arena, &staff);
 }
 
 int demo_command(struct local *local, const struct schema *schema, const char *const *words)
@@ -306,12 +279,12 @@ int demo_command(struct local *local, const struct schema *schema, const char *c
     struct demo *demo = calloc(1, sizeof *demo);
     if (!demo)
         abort();
-    demo->local = local;
-    demo->schema = schema;
+    demo->caller.local = local;
+    demo->caller.schema = schema;
     demo->arena = arena_new();
-    demo->scratch = arena_new();
-    bool loaded = load_organisations(demo) && load_students(demo) && load_memberships(demo);
-    arena_free(demo->scratch);
+    demo->caller.scratch = arena_new();
+    bool loaded = load_organisations(demo) && load_students(demo) && load_memberships(demo) && load_offices(demo);
+    arena_free(demo->caller.scratch);
     arena_free(demo->arena);
     free(demo);
     return loaded ? 0 : 1;
