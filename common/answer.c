@@ -15,6 +15,10 @@ const char answer_expire_sql[] =
 const char answer_find_sql[] =
     "SELECT fingerprint FROM answer WHERE principal = :answer_principal::text AND key_hash = :answer_key::bytea";
 
+const char answer_seek_sql[] =
+    "SELECT fingerprint FROM answer WHERE principal = :answer_principal::text AND key_hash = :answer_key::bytea "
+    "AND expires_at > campus.now()";
+
 const char answer_sweep_sql[] = "DELETE FROM answer WHERE ctid = ANY (ARRAY("
                                 "SELECT ctid FROM answer WHERE expires_at <= campus.now() LIMIT 1000 "
                                 "FOR UPDATE SKIP LOCKED))";
@@ -55,17 +59,17 @@ void answer_key_hash(const char *key, uint8_t hash[ANSWER_HASH])
     crypto_hash_sha256(hash, (const uint8_t *)key, strlen(key));
 }
 
-void answer_fingerprint(const char *method, int64_t if_version, const char *const *set, size_t set_count,
-                        struct slice body, uint8_t hash[ANSWER_HASH])
+void answer_fingerprint(const uint8_t secret[ANSWER_SECRET], const struct answer_request *request,
+                        uint8_t hash[ANSWER_HASH])
 {
-    crypto_hash_sha256_state state;
-    uint64_t paths = set_count; /* so that no path can pass for the body's beginning */
-    crypto_hash_sha256_init(&state);
-    crypto_hash_sha256_update(&state, (const uint8_t *)method, strlen(method) + 1);
-    crypto_hash_sha256_update(&state, (const uint8_t *)&if_version, sizeof if_version);
-    crypto_hash_sha256_update(&state, (const uint8_t *)&paths, sizeof paths);
-    for (size_t i = 0; i < set_count; i++)
-        crypto_hash_sha256_update(&state, (const uint8_t *)set[i], strlen(set[i]) + 1);
-    crypto_hash_sha256_update(&state, body.data, body.size);
-    crypto_hash_sha256_final(&state, hash);
+    crypto_auth_hmacsha256_state state;
+    uint64_t paths = request->set_count; /* so that no path can pass for the body's beginning */
+    crypto_auth_hmacsha256_init(&state, secret, ANSWER_SECRET);
+    crypto_auth_hmacsha256_update(&state, (const uint8_t *)request->method, strlen(request->method) + 1);
+    crypto_auth_hmacsha256_update(&state, (const uint8_t *)&request->if_version, sizeof request->if_version);
+    crypto_auth_hmacsha256_update(&state, (const uint8_t *)&paths, sizeof paths);
+    for (size_t i = 0; i < request->set_count; i++)
+        crypto_auth_hmacsha256_update(&state, (const uint8_t *)request->set[i], strlen(request->set[i]) + 1);
+    crypto_auth_hmacsha256_update(&state, request->body.data, request->body.size);
+    crypto_auth_hmacsha256_final(&state, hash);
 }

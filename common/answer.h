@@ -9,7 +9,7 @@
 
 #include "common/arena.h"
 
-enum { ANSWER_HASH = 32, ANSWER_LONGEST_KEY = 255 };
+enum { ANSWER_HASH = 32, ANSWER_SECRET = 32, ANSWER_LONGEST_KEY = 255 };
 
 /* Whether these bytes can be an idempotency key: 1 to ANSWER_LONGEST_KEY visible characters of ASCII. */
 bool answer_is_key(struct slice key);
@@ -20,6 +20,8 @@ extern const char answer_claim_sql[];
 extern const char answer_expire_sql[];
 /* One row (fingerprint) where there is an answer under this key. */
 extern const char answer_find_sql[];
+/* The same where it has not expired; writes nothing. */
+extern const char answer_seek_sql[];
 /* Deletes expired answers in a small lot. */
 extern const char answer_sweep_sql[];
 
@@ -30,10 +32,20 @@ const char *answer_tail(bool facts);
 bool answer_is_replay(const char *sqlstate, const char *table);
 bool answer_is_refusal(const char *sqlstate, const char *table, const char *column);
 
-/* SHA-256 of an idempotency key, and of what it was used for: method, version, the paths that a
- * merge patch names, body. */
+/* What a key is used for. */
+struct answer_request {
+    const char *method;
+    int64_t if_version;
+    const char *const *set; /* the paths that a merge patch names */
+    size_t set_count;
+    struct slice body;
+};
+
+/* SHA-256 of an idempotency key. */
 void answer_key_hash(const char *key, uint8_t hash[ANSWER_HASH]);
-void answer_fingerprint(const char *method, int64_t if_version, const char *const *set, size_t set_count,
-                        struct slice body, uint8_t hash[ANSWER_HASH]);
+/* Of what it was used for, under the server's secret: a body may hold a password, and whoever reads the stored hash must not be
+ * able to try others on it. */
+void answer_fingerprint(const uint8_t secret[ANSWER_SECRET], const struct answer_request *request,
+                        uint8_t hash[ANSWER_HASH]);
 
 #endif

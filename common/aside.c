@@ -1,8 +1,9 @@
-/* aside.c -- two queues under one lock: to the thread, which waits on a condition, and back to the loop, which is woken. */
+/* aside.c -- under one lock: a queue to each lane's threads, which wait on its condition, and one back to the loop, which is woken. */
 #include "common/aside.h"
 
 #include "common/log.h"
 
+#include <assert.h>
 #include <event2/event.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -11,18 +12,37 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { NICE = 10 }; /* where processors are short, the loop goes first */
+enum { MOST_THREADS = 4 };
+
+/* Where processors are short, the loop goes first. */
+static const struct lane_kind {
+    unsigned threads;
+    int nice;
+    unsigned waiting; /* at most; 0: as many as come, which the gateway bounds by the memory of their bodies */
+} kinds[ASIDE_LANES] = {
+    [ASIDE_LONG] = { 1, 10, 0 },
+    [ASIDE_HASH] = { 2, 19, 64 },
+    [ASIDE_NETWORK] = { 4, 5, 64 },
+};
 
 struct queue {
     struct aside_job *first, **end;
 };
 
+struct lane {
+    struct aside *aside;
+    const struct lane_kind *kind;
+    pthread_t threads[MOST_THREADS];
+    pthread_cond_t changed; /* there is a job, or it closes */
+    struct queue waiting;
+    unsigned count; /* that wait */
+};
+
 struct aside {
     const char *role;
-    pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* there is a job, or it closes */
-    struct queue waiting, done;
+    struct lane lanes[ASIDE_LANES];
+    struct queue done;
     bool closing;
     int wake_fd; /* readable when something is done */
     struct event *woken;
@@ -53,12 +73,15 @@ static struct aside_job *queue_take(struct queue *queue)
 /* ---- on the thread ---- */
 
 /* The next job, once there is one; NULL: it closes. */
-static struct aside_job *await_job(struct aside *aside)
+static struct aside_job *await_job(struct lane *lane)
 {
+    struct aside *aside = lane->aside;
     pthread_mutex_lock(&aside->lock);
-    while (!aside->closing && !aside->waiting.first)
-        pthread_cond_wait(&aside->changed, &aside->lock);
-    struct aside_job *job = aside->closing ? NULL : queue_take(&aside->waiting);
+    while (!aside->closing && !lane->waiting.first)
+        pthread_cond_wait(&lane->changed, &aside->lock);
+    struct aside_job *job = aside->closing ? NULL : queue_take(&lane->waiting);
+    if (job)
+        lane->count--;
     pthread_mutex_unlock(&aside->lock);
     return job;
 }
@@ -75,14 +98,14 @@ static void give_back(struct aside *aside, struct aside_job *job)
 
 static void *run(void *context)
 {
-    struct aside *aside = context;
+    struct lane *lane = context;
     struct aside_job *job;
-    log_set_role(aside->role);
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* of this thread alone */
-    while ((job = await_job(aside))) {
+    log_set_role(lane->aside->role);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), lane->kind->nice); /* of this thread alone */
+    while ((job = await_job(lane))) {
         job->work(job->context);
         job->worked = true;
-        give_back(aside, job);
+        give_back(lane->aside, job);
     }
     return NULL;
 }
@@ -112,13 +135,42 @@ static void on_woken(evutil_socket_t fd, short what, void *context)
         end_all(aside, &aside->done);
 }
 
-void aside_submit(struct aside *aside, struct aside_job *job)
+/* Of the places that are left a client takes at most as many as it leaves: so one that floods the lane leaves half of it to
+ * others, and where nobody else comes it has that half at once. */
+static bool has_place(const struct lane *lane, uint64_t client)
 {
+    unsigned own = 0;
+    if (lane->kind->waiting == 0)
+        return true;
+    for (const struct aside_job *job = lane->waiting.first; job && client; job = job->next)
+        own += job->client == client;
+    return lane->count < lane->kind->waiting && (!client || own < lane->kind->waiting - lane->count);
+}
+
+bool aside_submit(struct aside *aside, enum aside_lane number, struct aside_job *job)
+{
+    struct lane *lane = &aside->lanes[number];
+    assert(number > ASIDE_NONE && number < ASIDE_LANES);
     job->worked = false;
     pthread_mutex_lock(&aside->lock);
-    queue_add(&aside->waiting, job);
-    pthread_cond_signal(&aside->changed);
+    bool taken = has_place(lane, job->client);
+    if (taken) {
+        queue_add(&lane->waiting, job);
+        lane->count++;
+        pthread_cond_signal(&lane->changed);
+    }
     pthread_mutex_unlock(&aside->lock);
+    return taken;
+}
+
+static void open_lane(struct lane *lane, struct aside *aside, const struct lane_kind *kind)
+{
+    *lane = (struct lane){ .aside = aside, .kind = kind };
+    queue_init(&lane->waiting);
+    pthread_cond_init(&lane->changed, NULL);
+    for (unsigned i = 0; i < kind->threads; i++)
+        if (pthread_create(&lane->threads[i], NULL, run, lane) != 0)
+            abort();
 }
 
 struct aside *aside_open(struct event_base *base, const char *role)
@@ -127,32 +179,41 @@ struct aside *aside_open(struct event_base *base, const char *role)
     if (!aside)
         abort();
     aside->role = role;
-    queue_init(&aside->waiting);
     queue_init(&aside->done);
     pthread_mutex_init(&aside->lock, NULL);
-    pthread_cond_init(&aside->changed, NULL);
     aside->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     aside->woken = event_new(base, aside->wake_fd, EV_READ | EV_PERSIST, on_woken, aside);
-    if (aside->wake_fd < 0 || !aside->woken || event_add(aside->woken, NULL) != 0 ||
-        pthread_create(&aside->thread, NULL, run, aside) != 0)
+    if (aside->wake_fd < 0 || !aside->woken || event_add(aside->woken, NULL) != 0)
         abort();
+    for (size_t i = 0; i < ASIDE_LANES; i++)
+        open_lane(&aside->lanes[i], aside, &kinds[i]);
     return aside;
+}
+
+static void stop_threads(struct aside *aside)
+{
+    pthread_mutex_lock(&aside->lock);
+    aside->closing = true;
+    for (size_t i = 0; i < ASIDE_LANES; i++)
+        pthread_cond_broadcast(&aside->lanes[i].changed);
+    pthread_mutex_unlock(&aside->lock);
+    for (size_t i = 0; i < ASIDE_LANES; i++)
+        for (unsigned j = 0; j < aside->lanes[i].kind->threads; j++)
+            pthread_join(aside->lanes[i].threads[j], NULL);
 }
 
 void aside_close(struct aside *aside)
 {
     if (!aside)
         return;
-    pthread_mutex_lock(&aside->lock);
-    aside->closing = true;
-    pthread_cond_signal(&aside->changed);
-    pthread_mutex_unlock(&aside->lock);
-    pthread_join(aside->thread, NULL);
+    stop_threads(aside);
     end_all(aside, &aside->done);
-    end_all(aside, &aside->waiting);
+    for (size_t i = 0; i < ASIDE_LANES; i++) {
+        end_all(aside, &aside->lanes[i].waiting);
+        pthread_cond_destroy(&aside->lanes[i].changed);
+    }
     event_free(aside->woken);
     close(aside->wake_fd);
     pthread_mutex_destroy(&aside->lock);
-    pthread_cond_destroy(&aside->changed);
     free(aside);
 }

@@ -59,6 +59,8 @@ static void read_header(struct call *call, const BusRequest *header)
     call->has_if_version = header->has_if_version;
     call->if_version = header->if_version;
     call->request_id = copy_text(arena, header->request_id);
+    call->has_client = header->has_client;
+    call->client = header->client;
 }
 
 bool call_read(struct call *call, const BusRequest *header, struct slice body)
@@ -161,11 +163,51 @@ bool call_holds(const struct call *call, const char *permission, const char *pla
 void call_derive_secret(const struct call *call, uint8_t secret[32])
 {
     crypto_generichash_state state;
+    uint8_t fingerprint[ANSWER_HASH];
     const char *parts[] = { call->plan->rpc->name, call_principal(call), call->idempotency_key };
     crypto_generichash_init(&state, call->secret, PAGE_SECRET, 32);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         crypto_generichash_update(&state, (const uint8_t *)parts[i], strlen(parts[i]) + 1);
+    /* Nobody shares a name with nobody else: of two who send the same key each has a secret of their own. */
+    call_fingerprint(call, fingerprint);
+    crypto_generichash_update(&state, fingerprint, sizeof fingerprint);
     crypto_generichash_final(&state, secret, 32);
+}
+
+const uint8_t *call_secret(const struct call *call)
+{
+    return call->secret;
+}
+
+void call_hash(const struct call *call, const char *purpose, struct slice bytes, uint8_t hash[CALL_HASH])
+{
+    crypto_auth_hmacsha256_state state;
+    crypto_auth_hmacsha256_init(&state, call->secret, PAGE_SECRET);
+    crypto_auth_hmacsha256_update(&state, (const uint8_t *)purpose, strlen(purpose) + 1);
+    crypto_auth_hmacsha256_update(&state, bytes.data, bytes.size);
+    crypto_auth_hmacsha256_final(&state, hash);
+}
+
+void call_fingerprint(const struct call *call, uint8_t hash[ANSWER_HASH])
+{
+    const struct answer_request request = {
+        .method = call->plan->rpc->name,
+        .if_version = call->if_version,
+        .set = call->set,
+        .set_count = call->set_count,
+        .body = call->body,
+    };
+    answer_fingerprint(call->secret, &request, hash);
+}
+
+const char *call_found(const struct call *call, const char *column)
+{
+    const struct plan *plan = call->plan;
+    size_t i = 0;
+    while (i < plan->found_count && strcmp(plan->found[i], column) != 0)
+        i++;
+    assert(i < plan->found_count);
+    return call->found ? call->found[i] : NULL;
 }
 
 /* ---- what a handler adds and says ---- */
@@ -196,6 +238,11 @@ void call_refuse(struct call *call, const char *code)
     }
     call->problem.status = refusal->status;
     call->problem.code = refusal->code;
+}
+
+void call_retry_after(struct call *call, uint32_t ms)
+{
+    call->problem.retry_after_ms = ms;
 }
 
 void call_complain(struct call *call, const char *pointer, const char *code, const char *argument)

@@ -21,8 +21,18 @@ size_t call_texts(struct call *call, const char *field, const char *const **valu
 /* Whether the caller holds all that the pattern `permission` stands for ("membership.people.read", "membership.*") at an
  * organisation, "" for the whole campus. Only where the method has the option grants. */
 bool call_holds(const struct call *call, const char *permission, const char *place);
-/* A secret that only this caller's request with this idempotency key can name: 32 bytes. The same on a retry. */
+/* A secret that only this caller's very request with this idempotency key can name: 32 bytes. The same on a retry. */
 void call_derive_secret(const struct call *call, uint8_t secret[32]);
+/* The server's secret, 32 bytes, from which keys are derived, each for a purpose of its own. */
+const uint8_t *call_secret(const struct call *call);
+
+/* A hash of bytes under the server's secret: equal for equal ones, and nobody else can tell from it which. `purpose` keeps
+ * hashes of one kind apart from those of another. */
+enum { CALL_HASH = 32 };
+void call_hash(const struct call *call, const char *purpose, struct slice bytes, uint8_t hash[CALL_HASH]);
+
+/* In .check: a column of the row that .first has found, as SQL's text (a bool: "true", "false"). NULL: no row, or NULL. */
+const char *call_found(const struct call *call, const char *column);
 
 /* Adds a parameter that the method's .adds names. Values are SQL's text format; NULL is NULL. */
 void call_add(struct call *call, const char *name, const char *value);
@@ -30,6 +40,8 @@ void call_add_array(struct call *call, const char *name, const char *const *valu
 
 /* Ends the call with a code of the method's refusals or of common/status.c. */
 void call_refuse(struct call *call, const char *code);
+/* Where the call is refused: when it may be worth trying again. */
+void call_retry_after(struct call *call, uint32_t ms);
 /* Complains about one field of the request: the call ends as 422 after .check. The pointer is "/name". */
 void call_complain(struct call *call, const char *pointer, const char *code, const char *argument);
 

@@ -34,6 +34,8 @@ struct call {
     struct database *database;
     struct aside *aside; /* where a method's long .check runs; NULL: in the loop, as any other */
     struct aside_job checking;
+    bool looking; /* what .first reads is on its way */
+    const char **found; /* beside plan->found; NULL: there was no row */
     const struct plans *plans;
     void (*on_end)(struct call *call);
     struct bus_origin origin;
@@ -48,6 +50,8 @@ struct call {
     const char *idempotency_key, *request_id;
     bool key_minted, has_if_version;
     int64_t if_version;
+    bool has_client;
+    uint64_t client; /* the caller's network; stored only as a keyed hash, never logged */
     const uint8_t *secret; /* the server's, 32 bytes */
     /* while it is worked on */
     struct problem problem;
@@ -69,5 +73,7 @@ struct call {
 bool call_read(struct call *call, const BusRequest *header, struct slice body) __attribute__((warn_unused_result));
 /* What it is bound to as the principal of its idempotency key. */
 const char *call_principal(const struct call *call);
+/* What its idempotency key is used for. */
+void call_fingerprint(const struct call *call, uint8_t hash[ANSWER_HASH]);
 
 #endif

@@ -282,3 +282,16 @@ const char *column_text(struct arena *arena, Oid oid, struct slice value)
     const struct column_type *type = column_type_find(oid);
     return type && type->text ? type->text(arena, value) : NULL;
 }
+
+bool column_has_text(Oid oid)
+{
+    const struct column_type *type = column_type_find(oid);
+    return oid == OID_BOOL || (type && type->text);
+}
+
+const char *column_said(struct arena *arena, Oid oid, struct slice value)
+{
+    if (oid == OID_BOOL)
+        return value.size && *value.data ? "true" : "false";
+    return column_text(arena, oid, value);
+}

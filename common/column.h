@@ -24,6 +24,11 @@ const struct column_type *column_type_find(Oid oid);
 /* An integer of any size, as it stands in binary format; 0 where there is nothing. */
 int64_t column_integer(struct slice value);
 
+/* Whether column_said() can say values of this type. */
+bool column_has_text(Oid oid);
+/* The value as SQL's text, for handlers. */
+const char *column_said(struct arena *arena, Oid oid, struct slice value);
+
 /* The value as SQL's text, for a page token; NULL for a type that no list can be ordered by. */
 const char *column_text(struct arena *arena, Oid oid, struct slice value);
 

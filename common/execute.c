@@ -155,13 +155,14 @@ static bool counts(const struct call *call)
 static void begin_batch(struct call *call, void (*on_done)(struct batch *, enum batch_outcome, void *))
 {
     enum { FRAMEWORK_STEPS = 3 };
+    size_t most = call->plan->first_count > call->plan->step_count ? call->plan->first_count : call->plan->step_count;
     /* A new one each time: the database still holds the last one while its on_done runs. */
     struct batch *batch = arena_alloc(call->arena, sizeof *batch);
     *batch = (struct batch){
         .lane = call->plan->lane,
         .queue_by = queue_of(call),
         .caller = call->caller.id ? slice_hash(slice_text(call->caller.id)) | 1 : 0,
-        .steps = arena_zalloc(call->arena, (call->plan->step_count + FRAMEWORK_STEPS) * sizeof *batch->steps),
+        .steps = arena_zalloc(call->arena, (most + FRAMEWORK_STEPS) * sizeof *batch->steps),
         .deadline_us = call->deadline_us,
         .on_done = on_done,
         .context = call,
@@ -207,6 +208,9 @@ static void shape_reply(struct call *call, const struct step *rows, const struct
         call_refuse(call, "not_found");
         return;
     }
+    rows_refused(call, &call->ending->step, rows);
+    if (refused(call))
+        return;
     if (!rows_reply(call, call->ending, rows, most)) {
         log_error("a row does not fit its message", "method=%s request=%s", call->plan->rpc->name, call->request_id);
         call_refuse(call, "internal");
@@ -336,8 +340,19 @@ static void on_batch(struct batch *batch, enum batch_outcome outcome, void *cont
 static bool same_request(const struct call *call, const PGresult *found)
 {
     uint8_t ours[ANSWER_HASH];
-    answer_fingerprint(call->plan->rpc->name, call->if_version, call->set, call->set_count, call->body, ours);
+    call_fingerprint(call, ours);
     return PQgetlength(found, 0, 0) == ANSWER_HASH && memcmp(PQgetvalue(found, 0, 0), ours, ANSWER_HASH) == 0;
+}
+
+/* The answer that was stored under this key: the step that finds it, and the one that gives its rows. */
+static void answer_again(struct call *call, const struct step *found, const struct step *rows)
+{
+    if (!same_request(call, found->result)) {
+        call_refuse(call, "idempotency_key_reused");
+        return;
+    }
+    call->replayed = true;
+    shape_reply(call, rows, NULL);
 }
 
 static void on_found(struct batch *batch, enum batch_outcome outcome, void *context)
@@ -353,11 +368,8 @@ static void on_found(struct batch *batch, enum batch_outcome outcome, void *cont
         return;
     } else if (call->batch->steps[1].row_count == 0) {
         call_refuse(call, "request_in_progress");
-    } else if (!same_request(call, call->batch->steps[1].result)) {
-        call_refuse(call, "idempotency_key_reused");
     } else {
-        call->replayed = true;
-        shape_reply(call, &call->batch->steps[2], NULL);
+        answer_again(call, &call->batch->steps[1], &call->batch->steps[2]);
     }
     end(call);
 }
@@ -421,6 +433,80 @@ static void on_checked(bool worked, void *context)
     go_on(call);
 }
 
+static void begin_check(struct call *call)
+{
+    const struct method *method = call->plan->method;
+    if (refused(call) || !method->check || !method->aside || !call->aside) {
+        if (!refused(call) && method->check)
+            method->check(call);
+        go_on(call);
+        return;
+    }
+    call->checking =
+        (struct aside_job){ .work = check, .on_done = on_checked, .context = call, .client = call->client };
+    if (aside_submit(call->aside, method->aside, &call->checking))
+        return;
+    call_refuse(call, "unavailable"); /* too many wait there already */
+    end(call);
+}
+
+/* ---- what is looked up first ---- */
+
+static void read_first(struct call *call)
+{
+    const struct plan *plan = call->plan;
+    for (size_t i = 0; i < plan->first_count && !refused(call); i++)
+        rows_control(call, &plan->first[i], &call->batch->steps[i]);
+    if (!refused(call))
+        call->found = rows_found(call, &call->batch->steps[plan->first_count - 1]);
+}
+
+/* Whether a WRITE's answer is there already. It is asked behind the look-up: so what the look-up has seen of this very
+ * request's effect is never taken for the state before it. */
+static bool was_answered(const struct call *call)
+{
+    return writes(call) && call->batch->steps[call->plan->first_count].row_count > 0;
+}
+
+static void on_first(struct batch *batch, enum batch_outcome outcome, void *context)
+{
+    struct call *call = context;
+    const struct step *behind = call->batch->steps + call->plan->first_count;
+    (void)batch;
+    call->looking = false;
+    if (outcome == BATCH_REFUSED)
+        refuse_by_sqlstate(call);
+    else if (outcome != BATCH_DONE)
+        call_refuse(call, outcome_codes[outcome]);
+    else if (in_vain(call))
+        call_refuse(call, "deadline_exceeded");
+    else if (was_answered(call))
+        answer_again(call, behind, behind + 1);
+    else
+        read_first(call);
+    if (refused(call) || call->replayed) {
+        end(call);
+        return;
+    }
+    call->batch = NULL;
+    begin_check(call);
+}
+
+static void look_up(struct call *call)
+{
+    const struct plan *plan = call->plan;
+    begin_batch(call, on_first);
+    call->batch->lane = plan->first_lane;
+    call->looking = true;
+    for (size_t i = 0; i < plan->first_count; i++)
+        add_step(call, &plan->first[i]);
+    if (writes(call)) {
+        add_own_step(call, PREPARED_SEEK);
+        add_own_step(call, plan->replay);
+    }
+    database_submit(call->database, call->batch);
+}
+
 void execute(struct call *call, struct database *database, const struct plans *plans, void (*on_end)(struct call *call))
 {
     call->database = database;
@@ -430,13 +516,10 @@ void execute(struct call *call, struct database *database, const struct plans *p
     call->ending = choose_ending(call);
     if (clock_monotonic_us() >= call->deadline_us)
         call_refuse(call, "deadline_exceeded");
-    const struct method *method = call->plan->method;
-    if (!refused(call) && method->check && method->aside && call->aside) {
-        call->checking = (struct aside_job){ .work = check, .on_done = on_checked, .context = call };
-        aside_submit(call->aside, &call->checking);
-        return;
-    }
-    if (!refused(call) && method->check)
-        method->check(call);
-    go_on(call);
+    else if (call->plan->method->prepare)
+        call->plan->method->prepare(call);
+    if (refused(call) || call->plan->first_count == 0)
+        begin_check(call);
+    else
+        look_up(call);
 }

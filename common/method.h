@@ -15,7 +15,8 @@
  *   :page_limit of a list: one more than the page size, to tell whether there is a next page
  *   :after_<column>  of a list: that column, never NULL, of the row before this page; NULL on the first
  *   :request_id the request's id
- *   or what .check adds.
+ *   :client     the caller's network as a keyed hash (bytea): equal for equal ones, and nobody learns which; NULL for an operator
+ *   or what .prepare and .check add.
  *
  * The columns of the last statement fill the reply: each must be a field of the same name and a fitting type
  * ("venue.name" a nested one's; path::text for an ltree; jsonb for a repeated nested one). Where the reply has a field
@@ -23,7 +24,9 @@
  * :after_ columns, total_count by .count when the request says count=exact. A WRITE's reply fields that are no column
  * but a field of the request are echoed from it, since nothing personal may stand in a stored answer.
  *
- * A column `refusal` that is not NULL, in any statement, refuses with that code.
+ * A column `refusal` that is not NULL, in any statement, refuses with that code, and nothing has happened. A column `refused_as` of
+ * a WRITE's reply refuses too, but what was written stays written: for what must be remembered of a refusal, as a password
+ * that was wrong. With it a column `retry_after_ms` says when to come again.
  * A statement named target_... reads (and in a write locks) the row that the call is about: no row or visible = false
  * is 404, permitted = false is 403, a `version` other than If-Match is 412. Each column is optional. In a WRITE both are
  * made to errors of the transaction: what follows does not happen.
@@ -35,6 +38,7 @@
 #ifndef CAMPUS_METHOD_H
 #define CAMPUS_METHOD_H
 
+#include "common/aside.h"
 #include "common/database.h"
 #include "common/schema.h"
 
@@ -47,13 +51,20 @@ struct method {
     const char *query;
     const char *search; /* instead of the last statement, when the request has the field `q`; or NULL */
     const char *count; /* the statement that gives total_count; or NULL */
-    const char *adds; /* parameters that .check adds: "numbers, names" */
+    const char *adds; /* parameters that .prepare and .check add: "numbers, names" */
     const char *queue_by; /* a field of the request: equal values take the same connection */
     enum lane lane; /* LANE_POINT stands for a read; a WRITE has LANE_WRITE unless it says another */
-    /* Rules that need only the request and the caller; before any I/O. Refuses with call_refuse() or call_complain(). */
+    /* Statements that are read before .check, for what it has to know: "find_account". The last one's row is read with
+     * call_found(); `refusal` and target_... mean what they do elsewhere. Not run into by a WRITE's repetition, which is
+     * answered from what is stored. On LANE_POINT where no other is named. */
+    const char *first;
+    enum lane first_lane;
+    /* Before .first, in the loop: adds what it binds beyond the request's fields. May refuse as .check does. */
+    void (*prepare)(struct call *call);
+    /* Rules that need only the request, the caller and what .first has found. Refuses with call_refuse() or call_complain(). */
     void (*check)(struct call *call);
-    /* .check may take long, as reading a file does: it runs beside the loop, and touches nothing but its call. */
-    bool aside;
+    /* .check may take long: it runs beside the loop in this lane, and touches nothing but its call. */
+    enum aside_lane aside;
     /* Shapes the reply where rows alone cannot: pure, and run again on a stored answer's rows. */
     void (*finish)(struct call *call);
 };

@@ -216,6 +216,16 @@ static const char *request_id(struct call *call)
     return call->request_id;
 }
 
+/* A plain hash of an address tells it to whoever tries them all. */
+static const char *client(struct call *call)
+{
+    uint8_t hash[CALL_HASH];
+    if (!call->has_client)
+        return NULL;
+    call_hash(call, "client", slice_of(&call->client, sizeof call->client), hash);
+    return parameter_bytes(call->arena, slice_of(hash, sizeof hash));
+}
+
 static const char *method_name(struct call *call)
 {
     return call->plan->rpc->name;
@@ -236,7 +246,7 @@ static const char *answer_key(struct call *call)
 static const char *answer_fingerprint_text(struct call *call)
 {
     uint8_t hash[ANSWER_HASH];
-    answer_fingerprint(call->plan->rpc->name, call->if_version, call->set, call->set_count, call->body, hash);
+    call_fingerprint(call, hash);
     return parameter_bytes(call->arena, slice_of(hash, sizeof hash));
 }
 
@@ -260,6 +270,7 @@ static const struct {
     { "if_version", if_version },
     { "page_limit", page_limit },
     { "request_id", request_id },
+    { "client", client },
     { "method", method_name },
     { "answer_principal", answer_principal },
     { "answer_key", answer_key },

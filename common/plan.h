@@ -24,6 +24,7 @@ struct source {
 /* Columns that the framework itself reads, -1 where there are none. */
 struct control_columns {
     int visible, permitted, version, refusal;
+    int refused, retry_after_ms; /* of a WRITE's reply */
 };
 
 struct bound_step {
@@ -61,6 +62,11 @@ struct plan {
     const struct method *method;
     const struct rpc *rpc;
     enum lane lane;
+    enum lane first_lane;
+    struct bound_step *first; /* what is read before .check */
+    size_t first_count;
+    const char *const *found; /* the columns of the last of them */
+    size_t found_count;
     struct bound_step *steps; /* all but the last */
     size_t step_count;
     struct ending *endings; /* by the value of `sort` in its enum's order; one without a sort */
@@ -79,6 +85,7 @@ enum {
     PREPARED_CLAIM,
     PREPARED_EXPIRE,
     PREPARED_FIND,
+    PREPARED_SEEK,
     PREPARED_SWEEP,
     PREPARED_RELAY_LOCK,
     PREPARED_RELAY_NUMBER,

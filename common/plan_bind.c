@@ -1,6 +1,7 @@
 /* plan_bind.c -- the second half: every parameter gets its source, every column its field. Each mistake is named. */
 #include "common/plan.h"
 
+#include "common/oid.h"
 #include "common/parameter.h"
 
 static int column_named(const struct prepared *prepared, const char *name)
@@ -18,6 +19,8 @@ static struct control_columns controls_of(const struct prepared *prepared, bool 
         .permitted = target ? column_named(prepared, "permitted") : -1,
         .version = target ? column_named(prepared, "version") : -1,
         .refusal = column_named(prepared, "refusal"),
+        .refused = -1,
+        .retry_after_ms = -1,
     };
 }
 
@@ -166,10 +169,33 @@ static bool bind_sink(struct plans *plans, const struct plan *plan, const struct
     return true;
 }
 
+static bool has_type(const struct prepared *prepared, int column, Oid type)
+{
+    return column < 0 || prepared->column_types[column] == type;
+}
+
+/* What refuses a WRITE although it is written. */
+static bool find_refused(struct plans *plans, const struct plan *plan, struct bound_step *step)
+{
+    const struct prepared *prepared = &plans->prepared[step->prepared];
+    if (plan->rpc->kind != RPC_WRITE)
+        return true;
+    step->control.refused = column_named(prepared, "refused_as");
+    if (step->control.refused >= 0)
+        step->control.retry_after_ms = column_named(prepared, "retry_after_ms");
+    if (!has_type(prepared, step->control.refused, OID_TEXT) ||
+        !has_type(prepared, step->control.retry_after_ms, OID_INT8))
+        return plans_complain(plans, "statement %s: column refused_as is no text, or retry_after_ms no int8",
+                              prepared->name);
+    return true;
+}
+
 static bool bind_ending(struct plans *plans, struct plan *plan, struct ending *ending)
 {
     const struct prepared *prepared = &plans->prepared[ending->step.prepared];
     if (!bind_step(plans, plan, &ending->step, ending))
+        return false;
+    if (!find_refused(plans, plan, &ending->step))
         return false;
     struct sink *sinks = arena_zalloc(plans->arena, ((size_t)prepared->column_count + 1) * sizeof *sinks);
     ending->sinks = sinks;
@@ -179,7 +205,8 @@ static bool bind_ending(struct plans *plans, struct plan *plan, struct ending *e
                                   "method %s: column refusal of statement %s refuses nothing; a statement before it "
                                   "must say so",
                                   plan->rpc->name, prepared->name);
-        if (i == ending->step.control.refusal)
+        if (i == ending->step.control.refusal || i == ending->step.control.refused ||
+            i == ending->step.control.retry_after_ms)
             continue;
         if (!bind_sink(plans, plan, prepared, i, &sinks[ending->sink_count++]))
             return false;
@@ -306,8 +333,41 @@ static bool check_list(struct plans *plans, const struct plan *plan)
     return !plan->count || check_count(plans, plan);
 }
 
+/* What .check finds is text. */
+static bool bind_found(struct plans *plans, struct plan *plan)
+{
+    const struct prepared *prepared = &plans->prepared[plan->first[plan->first_count - 1].prepared];
+    plan->found = prepared->column_names;
+    plan->found_count = (size_t)prepared->column_count;
+    for (int i = 0; i < prepared->column_count; i++)
+        if (!column_has_text(prepared->column_types[i]))
+            return plans_complain(plans, "statement %s: column %s has a type (oid %u) that has no text; cast it",
+                                  prepared->name, prepared->column_names[i], prepared->column_types[i]);
+    return true;
+}
+
+/* They are read, in a WRITE too, so what controls say is read from their rows. */
+static bool bind_first(struct plans *plans, struct plan *plan)
+{
+    for (size_t i = 0; i < plan->first_count; i++) {
+        struct bound_step *step = &plan->first[i];
+        const struct statement *statement = plans->statements[step->prepared];
+        step->control = controls_of(&plans->prepared[step->prepared], step->target);
+        if (!bind_sources(plans, plan, step, NULL, &plans->prepared[step->prepared]))
+            return false;
+        for (size_t j = 0; j < step->source_count; j++)
+            if (step->sources[j].kind == SOURCE_ADDED && !plan->method->prepare)
+                return plans_complain(plans,
+                                      "method %s: statement %s is read before .check adds :%s; let .prepare do it",
+                                      plan->rpc->name, statement->name, statement->parameters[j]);
+    }
+    return plan->first_count == 0 || bind_found(plans, plan);
+}
+
 static bool bind_plan(struct plans *plans, struct plan *plan)
 {
+    if (!bind_first(plans, plan))
+        return false;
     for (size_t i = 0; i < plan->step_count; i++)
         if (!bind_step(plans, plan, &plan->steps[i], NULL))
             return false;

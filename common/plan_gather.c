@@ -175,6 +175,29 @@ static void note_fields(struct plan *plan)
         plan->queue_by = message_find(request, slice_text(plan->method->queue_by));
 }
 
+/* Statements in their order, of which those that are so named are targets. */
+static bool gather_steps(struct plans *plans, const struct statements *queries, const struct plan *plan,
+                         const struct slice *names, struct bound_step *steps, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct statement *statement = statement_for(plans, queries, plan, names[i]);
+        if (!statement)
+            return false;
+        steps[i].prepared = add_statement(plans, statement);
+        steps[i].target = strncmp(statement->name, "target_", 7) == 0;
+    }
+    return true;
+}
+
+static bool gather_first(struct plans *plans, const struct statements *queries, struct plan *plan)
+{
+    struct slice *names;
+    plan->first_lane = plan->method->first_lane;
+    plan->first_count = names_split(plans->arena, plan->method->first, &names);
+    plan->first = arena_zalloc(plans->arena, (plan->first_count + 1) * sizeof *plan->first);
+    return gather_steps(plans, queries, plan, names, plan->first, plan->first_count);
+}
+
 static bool gather_plan(struct plans *plans, const struct statements *queries, const struct rpc *rpc, struct plan *plan)
 {
     const struct method *method = find_method(plans->service, rpc->name);
@@ -190,14 +213,9 @@ static bool gather_plan(struct plans *plans, const struct statements *queries, c
         return plans_complain(plans, "method %s has no statement", rpc->name);
     plan->steps = arena_zalloc(plans->arena, count * sizeof *plan->steps);
     plan->step_count = count - 1;
-    for (size_t i = 0; i < plan->step_count; i++) {
-        const struct statement *statement = statement_for(plans, queries, plan, names[i]);
-        if (!statement)
-            return false;
-        plan->steps[i].prepared = add_statement(plans, statement);
-        plan->steps[i].target = strncmp(statement->name, "target_", 7) == 0;
-    }
-    return gather_endings(plans, queries, plan, names[count - 1]) && gather_extras(plans, queries, plan);
+    return gather_first(plans, queries, plan) &&
+           gather_steps(plans, queries, plan, names, plan->steps, plan->step_count) &&
+           gather_endings(plans, queries, plan, names[count - 1]) && gather_extras(plans, queries, plan);
 }
 
 static bool gather_consumer(struct plans *plans, const struct statements *queries, const struct consumer *consumer)
@@ -225,6 +243,7 @@ bool plans_gather(struct plans *plans, struct arena *arena, const struct service
     plans_add_sql(plans, "campus_claim", answer_claim_sql);
     plans_add_sql(plans, "campus_expire", answer_expire_sql);
     plans_add_sql(plans, "campus_find", answer_find_sql);
+    plans_add_sql(plans, "campus_seek", answer_seek_sql);
     plans_add_sql(plans, "campus_sweep", answer_sweep_sql);
     plans_add_sql(plans, "campus_relay_lock", fact_relay_lock_sql);
     plans_add_sql(plans, "campus_relay_number", fact_relay_number_sql);

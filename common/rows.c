@@ -36,6 +36,31 @@ void rows_control(struct call *call, const struct bound_step *bound, const struc
         call_refuse(call, arena_text(call->arena, value_at(result, row, control->refusal)));
 }
 
+void rows_refused(struct call *call, const struct bound_step *bound, const struct step *step)
+{
+    const struct control_columns *control = &bound->control;
+    const PGresult *result = step->result;
+    int row = step->first_row;
+    if (step->row_count == 0 || is_null(result, row, control->refused))
+        return;
+    call_refuse(call, arena_text(call->arena, value_at(result, row, control->refused)));
+    if (!is_null(result, row, control->retry_after_ms))
+        call_retry_after(call, (uint32_t)column_integer(value_at(result, row, control->retry_after_ms)));
+}
+
+const char **rows_found(struct call *call, const struct step *step)
+{
+    const PGresult *result = step->result;
+    size_t count = call->plan->found_count;
+    if (step->row_count == 0)
+        return NULL;
+    const char **found = arena_zalloc(call->arena, (count + 1) * sizeof *found);
+    for (size_t i = 0; i < count; i++)
+        if (!is_null(result, step->first_row, (int)i))
+            found[i] = column_said(call->arena, PQftype(result, (int)i), value_at(result, step->first_row, (int)i));
+    return found;
+}
+
 /* The columns of one nested message stand side by side; all NULL makes it absent. */
 static size_t put_nested(struct call *call, const struct ending *ending, size_t i, const PGresult *result, int row,
                          bool *fits)

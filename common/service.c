@@ -136,7 +136,7 @@ static void on_cancel(struct bus_origin origin, void *context)
     for (struct call *call = runtime->working; call; call = call->next) {
         if (call->origin.id != origin.id || call->origin.boot != origin.boot)
             continue;
-        if (!call->batch)
+        if (!call->batch || call->looking)
             atomic_store(&call->cancelled, true);
         else if (call->plan->rpc->kind == RPC_READ)
             call->batch->deadline_us = 0;

@@ -206,6 +206,8 @@ static void dispatch(struct exchange *exchange, BusRequest *header)
     header->method = unconst(rpc->name);
     header->left_ms = rpc->timeout_ms ? rpc->timeout_ms : exchange->context->request_ms;
     header->caller = caller_of(exchange);
+    header->has_client = true;
+    header->client = exchange->client;
     header->request_id = unconst(exchange->request_id);
     header->traceparent = trace && trace->size == TRACEPARENT ? arena_text(exchange->arena, *trace) : NULL;
     header->n_set = exchange->message.set.count;

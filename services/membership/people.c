@@ -13,7 +13,7 @@ const struct method people_methods[] = {
       .lane = LANE_HEAVY },
     { "GetPeopleFigures", .query = "get_people_figures", .lane = LANE_HEAVY },
     { "PatchPerson", .query = "check_person_home, target_person, patch_person" },
-    { "ImportPeople", .check = import_people_check, .aside = true, .adds = IMPORTED,
+    { "ImportPeople", .check = import_people_check, .aside = ASIDE_LONG, .adds = IMPORTED,
       .query = "lock_import, import_people", .lane = LANE_IMPORT },
     { 0 },
 };

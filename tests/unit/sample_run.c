@@ -120,10 +120,12 @@ static void fill_header(const struct asked *asked, BusRequest *header, Campus__B
 {
     campus__bus__request__init(header);
     campus__bus__principal__init(caller);
-    caller->id = arena_strdup(arena, asked->caller);
+    caller->id = asked->caller ? arena_strdup(arena, asked->caller) : NULL;
     lists[0] = arena_strdup(arena, asked->scope);
     lists[1] = asked->set ? arena_strdup(arena, asked->set) : NULL;
-    header->caller = caller;
+    header->caller = asked->caller ? caller : NULL;
+    header->has_client = asked->client != 0;
+    header->client = asked->client;
     header->scopes = &lists[0];
     header->n_scopes = 1;
     header->set = &lists[1];

@@ -32,7 +32,8 @@ struct probe {
 
 /* What a gateway sends with the body; a test changes what it is about. */
 struct asked {
-    const char *method, *key, *caller, *scope;
+    const char *method, *key, *caller, *scope; /* caller NULL: nobody */
+    uint64_t client; /* 0: none */
     const char *set; /* the one path that a merge patch names, or NULL */
     int64_t if_version; /* 0: none */
     bool minted;

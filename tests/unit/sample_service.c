@@ -5,6 +5,7 @@
 #include "common/migrate.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 const struct schema *sample_schema(struct arena *arena)
@@ -46,14 +47,47 @@ static void add_note(struct call *call)
     call_reply_text(call, "note", "shaped");
 }
 
+static void mark_word(struct call *call)
+{
+    call_add(call, "marked", arena_printf(call_arena(call), "#%s", call_text(call, "word")));
+}
+
+static void try_word(struct call *call)
+{
+    enum { MOST_TRIES = 2 };
+    if (!call_found(call, "title")) {
+        call_refuse(call, "not_found");
+        return;
+    }
+    assert_string_equal(call_found(call, "made_at"), "2026-09-01T08:00:00Z");
+    assert_string_equal(call_found(call, "path"), "su");
+    if (atoi(call_found(call, "size")) >= MOST_TRIES) {
+        call_refuse(call, "tried_enough");
+        call_retry_after(call, 60000);
+    }
+    call_add(call, "opens", call_found(call, "opens"));
+}
+
+static void show_secret(struct call *call)
+{
+    uint8_t secret[32];
+    char hex[2 * sizeof secret + 1];
+    call_derive_secret(call, secret);
+    for (size_t i = 0; i < sizeof secret; i++)
+        snprintf(hex + 2 * i, 3, "%02x", secret[i]);
+    call_reply_text(call, "secret", hex);
+}
+
 const struct method sample_methods[SAMPLE_METHODS + 1] = {
     { "GetThing", .query = "get_thing" },
     { "ListThings", .query = "list_things_by_{sort}", .search = "search_things", .count = "count_things",
       .lane = LANE_HEAVY },
     { "ListParts", .query = "target_whole, list_parts" },
-    { "CreateThing", .check = add_label, .aside = true, .query = "target_place, lock_things, create_thing",
+    { "CreateThing", .check = add_label, .aside = ASIDE_LONG, .query = "target_place, lock_things, create_thing",
       .adds = "label", .finish = add_note },
     { "PatchThing", .query = "target_thing, patch_thing", .queue_by = "id" },
+    { "OpenThing", .prepare = mark_word, .first = "target_closed, find_closed", .check = try_word, .aside = ASIDE_HASH,
+      .query = "open_thing", .adds = "marked, opens", .finish = show_secret },
     { 0 },
 };
 

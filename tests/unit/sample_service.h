@@ -10,7 +10,7 @@
 #include "common/method.h"
 #include "common/statement.h"
 
-enum { SAMPLE_METHODS = 5 };
+enum { SAMPLE_METHODS = 6 };
 
 extern const struct method sample_methods[SAMPLE_METHODS + 1]; /* ends with one without a name */
 

@@ -8,6 +8,8 @@
 
 #include "common/answer.h"
 
+static const uint8_t secret[ANSWER_SECRET] = "sixteen and another sixteen byte";
+
 static void test_key_hash(void **state)
 {
     (void)state;
@@ -17,19 +19,12 @@ static void test_key_hash(void **state)
     assert_memory_equal(hash, of_abc, sizeof of_abc);
 }
 
-struct request {
-    const char *method;
-    int64_t if_version;
-    const char *set[3];
-    size_t set_count;
-    struct slice body;
-};
-
 /* Any two of them are two requests. */
 static void test_fingerprints_differ(void **state)
 {
     (void)state;
-    const struct request requests[] = {
+    static const char *const x[] = { "x" }, *const x_y[] = { "x", "y" }, *const xy[] = { "xy" };
+    const struct answer_request requests[] = {
         { .method = "PatchThing", .body = slice_text("ab") },
         { .method = "PatchThin", .body = slice_text("ab") },
         { .method = "PatchThin", .body = slice_text("gab") },
@@ -38,17 +33,16 @@ static void test_fingerprints_differ(void **state)
         { .method = "PatchThing", .body = slice_of(NULL, 0) },
         { .method = "PatchThing", .if_version = 1, .body = slice_text("ab") },
         { .method = "PatchThing", .if_version = INT64_C(1) << 40, .body = slice_text("ab") },
-        { .method = "PatchThing", .set = { "x" }, .set_count = 1, .body = slice_text("ab") },
-        { .method = "PatchThing", .set = { "x", "y" }, .set_count = 2, .body = slice_text("ab") },
-        { .method = "PatchThing", .set = { "xy" }, .set_count = 1, .body = slice_text("ab") },
+        { .method = "PatchThing", .set = x, .set_count = 1, .body = slice_text("ab") },
+        { .method = "PatchThing", .set = x_y, .set_count = 2, .body = slice_text("ab") },
+        { .method = "PatchThing", .set = xy, .set_count = 1, .body = slice_text("ab") },
         { .method = "PatchThing", .body = slice_of("x\0ab", 4) }, /* a body that begins as a path ends */
-        { .method = "PatchThing", .set = { "x" }, .set_count = 1, .body = slice_of("y\0ab", 4) },
+        { .method = "PatchThing", .set = x, .set_count = 1, .body = slice_of("y\0ab", 4) },
     };
     enum { COUNT = sizeof requests / sizeof *requests };
     uint8_t hashes[COUNT][ANSWER_HASH];
     for (size_t i = 0; i < COUNT; i++) {
-        const struct request *r = &requests[i];
-        answer_fingerprint(r->method, r->if_version, r->set, r->set_count, r->body, hashes[i]);
+        answer_fingerprint(secret, &requests[i], hashes[i]);
         for (size_t j = 0; j < i; j++)
             assert_memory_not_equal(hashes[i], hashes[j], ANSWER_HASH);
     }
@@ -58,10 +52,13 @@ static void test_fingerprint_is_the_same_again(void **state)
 {
     (void)state;
     const char *const set[] = { "title" };
-    uint8_t one[ANSWER_HASH], again[ANSWER_HASH];
-    answer_fingerprint("PatchThing", 3, set, 1, slice_text("body"), one);
-    answer_fingerprint("PatchThing", 3, set, 1, slice_text("body"), again);
+    const struct answer_request request = { "PatchThing", 3, set, 1, slice_text("body") };
+    uint8_t one[ANSWER_HASH], again[ANSWER_HASH], elsewhere[ANSWER_HASH];
+    answer_fingerprint(secret, &request, one);
+    answer_fingerprint(secret, &request, again);
     assert_memory_equal(one, again, ANSWER_HASH);
+    answer_fingerprint((const uint8_t *)"another server's secret of 32 B.", &request, elsewhere);
+    assert_memory_not_equal(one, elsewhere, ANSWER_HASH);
 }
 
 static void test_tail(void **state)

@@ -308,6 +308,36 @@ static void test_refusal_in_a_writes_reply(void **state)
                             "before it must say so" });
 }
 
+/* What is looked up before .check, and what refuses although it is written. */
+static void test_first(void **state)
+{
+    (void)state;
+    CHECK_FAULTS(
+        { .row = { "GetThing", .first = "find_thing", .query = "get_thing" },
+          .stage = GATHERING,
+          .error = "method GetThing: there is no statement find_thing" },
+        { .row = { "GetThing", .first = "find_closed", .query = "get_thing" },
+          .stage = BINDING,
+          .error = "method GetThing: parameter :marked of statement find_closed has no source" },
+        { .row = { "GetThing", .first = "find_closed", .query = "get_thing", .adds = "marked" },
+          .stage = BINDING,
+          .error = "method GetThing: statement find_closed is read before .check adds :marked; let .prepare do it" },
+        { .statement = { "target_closed", "SELECT FROM thing WHERE size = :id" },
+          .stage = BINDING,
+          .error =
+              "method OpenThing: parameter :id of statement target_closed does not take its field's type (oid 23)" },
+        { .statement = { "find_closed", "SELECT title, tags FROM thing WHERE id = :id::uuid" },
+          .stage = BINDING,
+          .error = "statement find_closed: column tags has a type (oid 1009) that has no text; cast it" },
+        { .statement = { "open_thing",
+                         "WITH reply AS (SELECT id, locked AS refused_as FROM thing WHERE id = :id::uuid)" },
+          .stage = BINDING,
+          .error = "statement open_thing: column refused_as is no text, or retry_after_ms no int8" },
+        { .statement = { "open_thing", "WITH reply AS (SELECT id, 'a' AS refused_as, 1 AS retry_after_ms FROM thing)" },
+          .stage = BINDING,
+          .error = "statement open_thing: column refused_as is no text, or retry_after_ms no int8" });
+}
+
 static void test_pages(void **state)
 {
     (void)state;
@@ -428,9 +458,9 @@ static const char *sources_of(const struct plans *plans, const struct bound_step
 static void test_own_statements_stand_first(void **state)
 {
     (void)state;
-    static const char *const names[] = { "campus_claim",       "campus_expire",     "campus_find",
-                                         "campus_sweep",       "campus_relay_lock", "campus_relay_number",
-                                         "lock_apply_noticed", "apply_noticed" };
+    static const char *const names[] = { "campus_claim",        "campus_expire",      "campus_find",
+                                         "campus_seek",         "campus_sweep",       "campus_relay_lock",
+                                         "campus_relay_number", "lock_apply_noticed", "apply_noticed" };
     struct plans plans;
     start_sample(&plans);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -442,7 +472,7 @@ static void test_own_statements_stand_first(void **state)
         for (size_t j = 0; j < i; j++)
             assert_string_not_equal(plans.prepared[i].name, plans.prepared[j].name);
     }
-    assert_int_equal(plans.count, 5);
+    assert_int_equal(plans.count, 6);
     assert_null(plans_find(&plans, "Elsewhere"));
 }
 
@@ -470,6 +500,25 @@ static void test_read_is_bound(void **state)
     assert_string_equal(ending->sinks[8].field->name, "floor");
     assert_string_equal(ending->sinks[8].outer->name, "place");
     assert_int_equal(ending->sinks[8].column, 8);
+}
+
+static void test_first_is_bound(void **state)
+{
+    (void)state;
+    struct plans plans;
+    start_sample(&plans);
+    const struct plan *plan = plan_of(&plans, "OpenThing");
+    assert_int_equal(plan->first_count, 2);
+    assert_int_equal(plan->first_lane, LANE_POINT);
+    assert_string_equal(name_of(&plans, plan->first[0].prepared), "target_closed"); /* no guard: it is read */
+    assert_true(plan->first[0].target);
+    assert_string_equal(sources_of(&plans, &plan->first[1]), "added:marked field:id");
+    assert_int_equal(plan->found_count, 6);
+    assert_string_equal(plan->found[2], "opens");
+    assert_int_equal(plan->endings->step.control.refused, 2);
+    assert_int_equal(plan->endings->step.control.retry_after_ms, 3);
+    assert_int_equal(plan->endings->sink_count, 2);
+    assert_int_equal(plan_of(&plans, "GetThing")->first_count, 0);
 }
 
 static void test_list_is_bound(void **state)
@@ -631,12 +680,14 @@ int main(void)
         TEST(test_parameters_and_their_types),
         TEST(test_writes_need_reply),
         TEST(test_refusal_in_a_writes_reply),
+        TEST(test_first),
         TEST(test_pages),
         TEST(test_orders),
         TEST(test_consumers),
         TEST(test_queries_file),
         TEST(test_own_statements_stand_first),
         TEST(test_read_is_bound),
+        TEST(test_first_is_bound),
         TEST(test_list_is_bound),
         TEST(test_write_is_bound),
         TEST(test_guard_asks_what_the_target_tells),

@@ -80,5 +80,22 @@ WITH made AS (
   RETURNING *),
 reply AS (SELECT id, kind, size, tags, version, made_at FROM made)
 
+-- A thing opens to its title, with a mark before it, which is another one afterwards; `size` counts what was wrong.
+-- name: target_closed
+SELECT CASE WHEN locked THEN 'thing_locked' END AS refusal FROM thing WHERE id = :id::uuid
+
+-- name: find_closed
+SELECT title, size, '#' || title = :marked AS opens, made_at, label, path::text FROM thing WHERE id = :id::uuid
+
+-- name: open_thing
+WITH made AS (
+  UPDATE thing SET size = CASE WHEN :opens::bool THEN 0 ELSE size + 1 END,
+         title = CASE WHEN :opens THEN 'open ' || title ELSE title END, label = encode(:client::bytea, 'hex')
+   WHERE id = :id::uuid
+  RETURNING *),
+reply AS (
+  SELECT id, size, CASE WHEN NOT :opens THEN 'wrong_word' END AS refused_as, CASE WHEN NOT :opens THEN 1500::int8 END AS retry_after_ms
+    FROM made)
+
 -- name: apply_noticed
 WITH applied AS (INSERT INTO noticed (pos, subject) SELECT pos, subject FROM batch)
