@@ -18,7 +18,7 @@ CC ?= gcc
 .DEFAULT_GOAL := all
 
 quiet      = $(if $(V),,@echo '  $(BUILD)' $(@:$(BUILD)/%=%);)
-packages  := libevent openssl libzmq libpq libprotobuf-c libsodium jansson libpcre2-8 libutf8proc
+packages  := libevent openssl libcurl libzmq libpq libprotobuf-c libsodium jansson libpcre2-8 libutf8proc
 warnings  := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual \
              -Wwrite-strings -Wvla -Werror
 hardening := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE

@@ -43,6 +43,7 @@
 #include "common/schema.h"
 
 struct call;
+struct job;
 
 struct method {
     const char *name; /* the rpc's */
@@ -76,10 +77,16 @@ struct consumer {
     const char *statement;
 };
 
+enum { SWEEP_LOT = 1000 };
+
 struct service {
     const char *name; /* "membership": also its schema, its role campus_membership and its folder */
     const struct method *const *tables; /* NULL-terminated; each ends with a row without a name */
     const struct consumer *consumers; /* ends with a row without a source; or NULL */
+    const struct job *jobs; /* common/job.h: ends with a row without a name; or NULL */
+    /* Statements without parameters that delete or blank what is over, in lots of SWEEP_LOT, every ten seconds; their one row
+     * is how many. NULL-terminated; or NULL. */
+    const char *const *sweeps;
     /* What the service needs of this host and does not find there, or NULL. Asked at start. NULL: it needs nothing. */
     const char *(*missing)(void);
 };

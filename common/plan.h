@@ -111,6 +111,9 @@ bool plans_gather(struct plans *plans, struct arena *arena, const struct service
 /* After database_describe() over plans->prepared. */
 bool plans_bind(struct plans *plans) __attribute__((warn_unused_result));
 
+/* Where the statement of that name stands in plans->prepared; prepared_count where there is none. */
+size_t plans_find_prepared(const struct plans *plans, const char *name);
+
 /* Adds one more statement under a name of its own, or finds it. */
 size_t plans_add_sql(struct plans *plans, const char *name, const char *sql);
 

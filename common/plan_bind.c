@@ -1,6 +1,7 @@
 /* plan_bind.c -- the second half: every parameter gets its source, every column its field. Each mistake is named. */
 #include "common/plan.h"
 
+#include "common/job.h"
 #include "common/oid.h"
 #include "common/parameter.h"
 
@@ -391,5 +392,5 @@ bool plans_bind(struct plans *plans)
     for (size_t i = 0; i < plans->count; i++)
         if (!bind_plan(plans, &plans->all[i]))
             return false;
-    return true;
+    return jobs_bind(plans);
 }

@@ -3,12 +3,13 @@
 
 #include "common/answer.h"
 #include "common/fact.h"
+#include "common/job.h"
 
 #include <assert.h>
 
 static const char sort_mark[] = "{sort}";
 
-static size_t find_prepared(const struct plans *plans, const char *name)
+size_t plans_find_prepared(const struct plans *plans, const char *name)
 {
     size_t i = 0;
     while (i < plans->prepared_count && strcmp(plans->prepared[i].name, name) != 0)
@@ -18,7 +19,7 @@ static size_t find_prepared(const struct plans *plans, const char *name)
 
 static size_t add_statement(struct plans *plans, const struct statement *statement)
 {
-    size_t at = find_prepared(plans, statement->name);
+    size_t at = plans_find_prepared(plans, statement->name);
     if (at < plans->prepared_count)
         return at;
     if (plans->prepared_count == plans->prepared_capacity) {
@@ -233,6 +234,17 @@ static bool gather_consumer(struct plans *plans, const struct statements *querie
     return true;
 }
 
+static bool gather_sweeps(struct plans *plans, const struct statements *queries)
+{
+    for (const char *const *name = plans->service->sweeps; name && *name; name++) {
+        const struct statement *statement = statements_find(queries, slice_text(*name));
+        if (!statement)
+            return plans_complain(plans, "sweep: there is no statement %s", *name);
+        add_statement(plans, statement);
+    }
+    return true;
+}
+
 bool plans_gather(struct plans *plans, struct arena *arena, const struct service *service, const struct schema *schema,
                   struct slice queries)
 {
@@ -252,6 +264,8 @@ bool plans_gather(struct plans *plans, struct arena *arena, const struct service
         if (!gather_consumer(plans, &statements, consumer))
             return false;
     plans->lag = plans_add_sql(plans, "campus_lag", fact_lag_sql(arena, service->consumers));
+    if (!jobs_gather(plans, &statements) || !gather_sweeps(plans, &statements))
+        return false;
     plans->all = arena_zalloc(arena, (schema->rpc_count + 1) * sizeof *plans->all);
     for (size_t i = 0; i < schema->rpc_count; i++)
         if (strcmp(schema->rpcs[i].service, service->name) == 0 &&

@@ -10,6 +10,7 @@
 #include "common/envelope.h"
 #include "common/execute.h"
 #include "common/fact.h"
+#include "common/job.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/migrate.h"
@@ -23,7 +24,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MOST_JOBS = 16, KEPT_ARENAS = 64, SWEEP_MS = 10000, RETRY_MS = 250, TICK_MS = 20 };
+enum { MOST_JOBS = 16, MOST_RUNNERS = 8, KEPT_ARENAS = 64, SWEEP_MS = 10000, RETRY_MS = 250, TICK_MS = 20 };
 
 struct runtime {
     struct arena *arena;
@@ -40,6 +41,8 @@ struct runtime {
     struct report *report;
     struct background *jobs[MOST_JOBS];
     size_t job_count;
+    struct job_runner *runners[MOST_RUNNERS];
+    size_t runner_count;
     struct call *working; /* calls under way */
     struct call *finished; /* answered; their memory is still in use by whoever called us */
     struct arena *arenas[KEPT_ARENAS];
@@ -258,6 +261,36 @@ static void start_jobs(struct runtime *runtime)
                                                     .count = 2,
                                                     .every_ms = every_ms,
                                                     .full = FACT_LOT });
+    for (const char *const *sweep = runtime->service->sweeps; sweep && *sweep; sweep++)
+        start_job(runtime, (struct background_job){ .prepared = { plans_find_prepared(&runtime->plans, *sweep) },
+                                                    .count = 1,
+                                                    .every_ms = SWEEP_MS,
+                                                    .full = SWEEP_LOT });
+}
+
+/* Those of the service's own jobs that this host does. */
+static bool start_runners(struct runtime *runtime)
+{
+    const struct job *job = runtime->options->without_jobs ? NULL : runtime->service->jobs;
+    const struct job_host host = { .settings = runtime->options->settings, .secret = runtime->options->secret };
+    const char *error = NULL;
+    for (; job && job->name && runtime->runner_count < MOST_RUNNERS; job++) {
+        struct job_runner *runner =
+            job_start(runtime->arena, runtime->base, runtime->database, &runtime->plans, job, &host, &error);
+        if (error)
+            return start_failed(error);
+        if (runner)
+            runtime->runners[runtime->runner_count++] = runner;
+    }
+    return true;
+}
+
+static bool runners_busy(const struct runtime *runtime)
+{
+    for (size_t i = 0; i < runtime->runner_count; i++)
+        if (job_busy(runtime->runners[i]))
+            return true;
+    return false;
 }
 
 /* ---- stop ---- */
@@ -266,7 +299,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 {
     struct runtime *runtime = context;
     (void)fd, (void)what;
-    if (bus_pending(runtime->bus) == 0 || clock_monotonic_us() >= runtime->stop_by_us)
+    if ((bus_pending(runtime->bus) == 0 && !runners_busy(runtime)) || clock_monotonic_us() >= runtime->stop_by_us)
         event_base_loopbreak(runtime->base);
 }
 
@@ -280,6 +313,8 @@ static void on_stop(evutil_socket_t fd, short what, void *context)
     runtime->stop_by_us = clock_monotonic_us() + (int64_t)runtime->options->settings->drain_ms * 1000;
     log_info("stopping", "pending=%zu", bus_pending(runtime->bus));
     bus_drain(runtime->bus);
+    for (size_t i = 0; i < runtime->runner_count; i++)
+        job_drain(runtime->runners[i]);
     metrics_refresh(runtime->page);
     event_add(runtime->tick, &every);
 }
@@ -290,6 +325,8 @@ static void write_metrics(FILE *out, void *context)
     report_look(runtime->report);
     database_metrics(runtime->database, runtime->service->name, out);
     fprintf(out, "campus_calls_pending{service=\"%s\"} %zu\n", runtime->service->name, bus_pending(runtime->bus));
+    for (size_t i = 0; i < runtime->runner_count; i++)
+        job_metrics(runtime->runners[i], out);
 }
 
 static bool is_ready(void *context)
@@ -320,6 +357,27 @@ static bool open_bus(struct runtime *runtime)
     return runtime->bus || start_failed(error);
 }
 
+static void close_loop(struct runtime *runtime)
+{
+    metrics_stop(runtime->page);
+    aside_close(runtime->aside);
+    for (size_t i = 0; i < runtime->runner_count; i++)
+        job_stop(runtime->runners[i]);
+    database_close(runtime->database); /* what is still under way ends as unavailable, and is answered so */
+    for (size_t i = 0; i < runtime->job_count; i++)
+        background_free(runtime->jobs[i]);
+    for (size_t i = 0; i < runtime->runner_count; i++)
+        job_free(runtime->runners[i]);
+    report_free(runtime->report);
+    bus_close(runtime->bus);
+    event_free(runtime->stop);
+    event_free(runtime->tick);
+    event_base_free(runtime->base);
+    release_finished(runtime);
+    while (runtime->arena_count)
+        arena_free(runtime->arenas[--runtime->arena_count]);
+}
+
 static bool open_loop(struct runtime *runtime)
 {
     runtime->base = event_base_new();
@@ -337,24 +395,10 @@ static bool open_loop(struct runtime *runtime)
     runtime->report = report_start(runtime->base, runtime->database, &runtime->plans);
     runtime->page = metrics_start(runtime->options->metrics, runtime->base,
                                   &(struct metrics_source){ runtime->service->name, write_metrics, is_ready, runtime });
-    return true;
-}
-
-static void close_loop(struct runtime *runtime)
-{
-    metrics_stop(runtime->page);
-    aside_close(runtime->aside);
-    database_close(runtime->database); /* what is still under way ends as unavailable, and is answered so */
-    for (size_t i = 0; i < runtime->job_count; i++)
-        background_free(runtime->jobs[i]);
-    report_free(runtime->report);
-    bus_close(runtime->bus);
-    event_free(runtime->stop);
-    event_free(runtime->tick);
-    event_base_free(runtime->base);
-    release_finished(runtime);
-    while (runtime->arena_count)
-        arena_free(runtime->arenas[--runtime->arena_count]);
+    if (start_runners(runtime))
+        return true;
+    close_loop(runtime);
+    return false;
 }
 
 /* A service that would fail at the first call that needs it does not start. */

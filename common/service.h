@@ -17,6 +17,7 @@ struct role_options {
     struct metrics *metrics;
     const struct curve_keys *keys; /* of a bus over tcp, or NULL */
     uint8_t secret[PAGE_SECRET]; /* the server's */
+    bool without_jobs; /* a command's own: it leaves the service's jobs to those that serve */
     int stop_fd; /* an eventfd: readable when the role is to stop gracefully */
 };
 

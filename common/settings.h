@@ -22,6 +22,12 @@
     TEXT(trusted_proxies, "", "addresses and networks whose X-Forwarded-For is believed, separated by commas")         \
     TEXT(metrics_listen, "127.0.0.1:9464", "address and port for /metrics; empty: none")                               \
     TEXT(secret_file, "", "32 random bytes known to all workers: page tokens and keys are derived from it")            \
+    TEXT(mail_url, "", "where mail goes: smtp://HOST[:PORT], smtps://..., file:///FOLDER; empty: it waits")           \
+    TEXT(mail_from, "", "whom mail comes from: campus@example.edu.cn, or Name <campus@example.edu.cn>")                \
+    TEXT(mail_user, "", "who signs in to the mail server; empty: nobody")                                              \
+    TEXT(mail_password_file, "", "that user's password, in a file")                                                    \
+    TEXT(account_url, "", "the page that a link in a mail opens; the mail's secret stands behind it")                  \
+    TEXT(authorities_file, "", "PEM authorities for mail and single sign-on in place of the system's")                 \
     TEXT(log_level, "info", "debug, info, warning or error")                                                           \
     TEXT(cors_origins, "", "origins that browsers may call from, separated by commas; * for any")                      \
     NUMBER(reuse_port, 0, 0, 1, "1: a successor may listen on the same port, on a bus endpoint of its own")            \

@@ -53,7 +53,7 @@ struct local *local_open(const struct role *role, const struct settings *setting
     local->role = role;
     local->settings = *settings;
     local->settings.bus = endpoint;
-    local->options = (struct role_options){ .settings = &local->settings, .schema = schema };
+    local->options = (struct role_options){ .settings = &local->settings, .schema = schema, .without_jobs = true };
     memcpy(local->options.secret, secret, PAGE_SECRET);
     local->options.zmq = zmq_ctx_new();
     local->options.metrics = metrics_new();

@@ -6,13 +6,13 @@ import subprocess
 
 
 class Certificate:
-    """A certificate of its own for 127.0.0.1, and its key, in two files that the program serves."""
+    """A certificate of its own for 127.0.0.1, or for `names`, and its key, in two files that the program serves."""
 
-    def __init__(self, folder, name, give):
+    def __init__(self, folder, name, give, names="IP:127.0.0.1"):
         self.certificate_file = folder / f"{name}.pem"
         self.key_file = folder / f"{name}.key"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-keyout", self.key_file, "-out", self.certificate_file, "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1"],
+                        "-keyout", self.key_file, "-out", self.certificate_file, "-subj", f"/CN={name}", "-addext", f"subjectAltName={names}"],
                        check=True, capture_output=True)
         self.key_file.chmod(0o600)
         for file in (self.key_file, self.certificate_file):

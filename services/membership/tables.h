@@ -2,6 +2,7 @@
 #ifndef CAMPUS_MEMBERSHIP_TABLES_H
 #define CAMPUS_MEMBERSHIP_TABLES_H
 
+#include "common/job.h"
 #include "common/method.h"
 
 extern const struct method organisation_methods[];
@@ -11,6 +12,8 @@ extern const struct method office_methods[];
 extern const struct method role_methods[];
 extern const struct method access_methods[];
 extern const struct method key_methods[];
+
+extern const struct job mail_jobs[];
 
 /* ImportPeople: reads the file into one array a column. */
 void import_people_check(struct call *call);

@@ -1,0 +1,80 @@
+/* job.h -- work that is not a call's: rows of a table that fall due, each done once in effect, on a thread beside the loop.
+ *
+ * A service declares the two statements. `lease` takes at most one due row (FOR UPDATE SKIP LOCKED, so that workers take
+ * different ones), counts the attempt, and keeps others off until the lease ends; it has no parameters and gives the columns
+ * `id` and `attempts`, and what the work needs. `note` writes down how it ended, with the parameters
+ *
+ *   :id        the row's
+ *   :attempt   its `attempts` when it was leased: the row must still be at it, or another worker has it by now
+ *   :outcome   'done', 'retry' or 'failed'
+ *   :failure   why it is not done, or NULL
+ *   :delay_ms  of a retry: how long the row is to wait
+ *
+ * What the work has done and the note of it are not one transaction: a worker that is killed between the two leaves a row
+ * that comes back when its lease has ended. So the work is such that its repeat is recognised, by the row's id. */
+#ifndef CAMPUS_JOB_H
+#define CAMPUS_JOB_H
+
+#include "common/plan.h"
+
+struct event_base;
+struct settings;
+
+enum job_outcome { JOB_DONE, JOB_RETRY, JOB_FAILED };
+
+/* One row under work. */
+struct job_task;
+
+/* What work has at hand besides its row. */
+struct job_host {
+    const struct settings *settings;
+    const uint8_t *secret; /* the server's, 32 bytes */
+};
+
+struct job {
+    const char *name; /* in logs and metrics */
+    const char *lease, *note;
+    uint32_t every_ms; /* between two looks while nothing is due */
+    uint32_t most_attempts; /* then it has failed */
+    /* Makes what the work needs, at start, as *state. False with *error: the service does not start. Leaves *state NULL
+     * where this host is not to do the work; the rows wait. */
+    bool (*open)(struct arena *arena, const struct job_host *host, void **state, const char **error);
+    /* On the thread: touches only the task and its state. */
+    enum job_outcome (*work)(struct job_task *task, void *state);
+    void (*close)(void *state);
+};
+
+/* For work: the task's memory; a column of its row, as text, NULL for NULL. */
+struct arena *job_arena(struct job_task *task);
+const char *job_value(const struct job_task *task, const char *column);
+/* Why it is not done: a few words without anything personal, kept in the row and logged. */
+void job_failure(struct job_task *task, const char *failure);
+/* Whether the service stops: long work then gives up, as JOB_RETRY. Any thread. */
+bool job_stopping(const struct job_task *task);
+
+/* How long a row waits after its attempt of that number, from 1: twice as long each time, from 2 s to an hour, and by `chance`
+ * (any 32 bits) up to half of it less, so that what failed together does not come back together. Pure. */
+uint32_t job_delay_ms(uint32_t attempt, uint32_t chance);
+
+/* ---- for service.c ---- */
+
+/* Whether the statements are there and fit; false with plans->error. The first after gathering, the second after describing. */
+bool jobs_gather(struct plans *plans, const struct statements *queries) __attribute__((warn_unused_result));
+bool jobs_bind(struct plans *plans) __attribute__((warn_unused_result));
+
+struct job_runner;
+
+/* NULL with *error NULL where the job does nothing on this host, NULL with *error where it cannot start. */
+struct job_runner *job_start(struct arena *arena, struct event_base *base, struct database *database,
+                             const struct plans *plans, const struct job *job, const struct job_host *host,
+                             const char **error);
+/* Leases nothing any more. What is under way goes on until job_free(). */
+void job_drain(struct job_runner *runner);
+bool job_busy(const struct job_runner *runner);
+/* Ends the work, which is told to stop; before the database is closed. Then, after that, frees the rest. NULL is fine. */
+void job_stop(struct job_runner *runner);
+void job_free(struct job_runner *runner);
+/* How many ended how, as samples of campus_jobs_total. */
+void job_metrics(const struct job_runner *runner, FILE *out);
+
+#endif
