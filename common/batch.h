@@ -46,6 +46,10 @@ enum batch_outcome {
     BATCH_EXPIRED, /* the deadline or the statement timeout passed */
 };
 
+/* Raised by our own SQL, with a code as the constraint and its complaints as the DETAIL: see method.h. The DETAIL of any other
+ * error may show the row at fault, and is never read. */
+#define BATCH_COMPLAINTS "CA422"
+
 struct batch {
     enum lane lane;
     uint32_t queue_by; /* of writes: equal values use the same connection; 0: any */
@@ -61,7 +65,7 @@ struct batch {
     char sqlstate[6];
     char constraint[64]; /* its name, or "" */
     char table[64], column[64];
-    char detail[256]; /* of campus.refuse(code, argument): the argument. Of a constraint it names values: never told */
+    char complaints[1024]; /* of SQLSTATE BATCH_COMPLAINTS: the DETAIL, or as much of it as fits; else "" */
     size_t failed_step; /* the last one where only the commit failed */
     /* The database's own: */
     struct batch *next;

@@ -57,5 +57,7 @@ void database_note_refusal(struct batch *batch, size_t step, const PGresult *res
     copy_field(batch->constraint, sizeof batch->constraint, result, PG_DIAG_CONSTRAINT_NAME);
     copy_field(batch->table, sizeof batch->table, result, PG_DIAG_TABLE_NAME);
     copy_field(batch->column, sizeof batch->column, result, PG_DIAG_COLUMN_NAME);
-    copy_field(batch->detail, sizeof batch->detail, result, PG_DIAG_MESSAGE_DETAIL);
+    *batch->complaints = '\0';
+    if (strcmp(batch->sqlstate, BATCH_COMPLAINTS) == 0)
+        copy_field(batch->complaints, sizeof batch->complaints, result, PG_DIAG_MESSAGE_DETAIL);
 }

@@ -275,16 +275,18 @@ static bool names_code(const struct call *call, const char *constraint)
     return rpc_refusal(call->plan->rpc, constraint) || code_find(constraint);
 }
 
-/* What campus.refuse(code, argument) says besides the code; a constraint's own detail, which names values, has a table. */
-static void refuse_naming(struct call *call)
+/* The lines of BATCH_COMPLAINTS; of one that was cut off nothing is said. */
+static void complain_as_told(struct call *call)
 {
-    const struct batch *batch = call->batch;
-    const struct refusal *refusal = rpc_refusal(call->plan->rpc, batch->constraint);
-    call_refuse(call, batch->constraint);
-    if (refusal && *batch->detail && !*batch->table)
-        problem_add(call->arena, &call->problem,
-                    refusal->field ? arena_printf(call->arena, "/%s", refusal->field) : "", refusal->code,
-                    arena_strdup(call->arena, batch->detail));
+    char *line = arena_strdup(call->arena, call->batch->complaints);
+    for (char *end; (end = strchr(line, '\n')); line = end + 1) {
+        char *code = memchr(line, '\t', (size_t)(end - line));
+        char *argument = code ? memchr(code + 1, '\t', (size_t)(end - code - 1)) : NULL;
+        if (!argument)
+            continue;
+        *code++ = *argument++ = *end = '\0';
+        call_complain(call, line, code, *argument ? argument : NULL);
+    }
 }
 
 static void find_answer(struct call *call);
@@ -302,7 +304,8 @@ static void on_refused(struct call *call)
         call_refuse(call, "request_in_progress");
         call->problem.retry_after_ms = RETRY_AFTER_MS;
     } else if (*batch->constraint && names_code(call, batch->constraint)) {
-        refuse_naming(call);
+        call_refuse(call, batch->constraint);
+        complain_as_told(call);
     } else {
         refuse_by_sqlstate(call);
     }

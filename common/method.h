@@ -4,7 +4,7 @@
  * today() in a sub-select, so that it is asked once and not for each row. In the statements
  *
  *   :name       the request's field `name` (absent: NULL; a repeated field: an array; an enum: its lower-case name;
- *               an instant: timestamptz), or one of
+ *               an instant: timestamptz; a message: jsonb, and repeated ones a jsonb array), or one of
  *   :caller_id :caller_person   who calls (uuid; person NULL where none is behind the key)
  *   :scopes     ltree[]: the subtrees in which the caller holds this method's permission; '{}' for nobody
  *   :grant_permissions :grant_organisations   text[], side by side: all that the caller holds, as patterns, and in which
@@ -27,6 +27,9 @@
  * A column `refusal` that is not NULL, in any statement, refuses with that code, and nothing has happened. A column `refused_as` of
  * a WRITE's reply refuses too, but what was written stays written: for what must be remembered of a refusal, as a password
  * that was wrong. With it a column `retry_after_ms` says when to come again.
+ * A refusal that SQL raises may bring complaints: in the DETAIL of an error of SQLSTATE CA422, a line
+ * "pointer<tab>code<tab>argument" for each.
+ *
  * A statement named target_... reads (and in a write locks) the row that the call is about: no row or visible = false
  * is 404, permitted = false is 403, a `version` other than If-Match is 412. Each column is optional. In a WRITE both are
  * made to errors of the transaction: what follows does not happen.

@@ -30,6 +30,8 @@ static const struct {
     { FIELD_ENUM, true, { OID_TEXT_ARRAY }, false },
     { FIELD_INT32, true, { OID_INT4_ARRAY, OID_INT8_ARRAY }, false },
     { FIELD_INT64, true, { OID_INT8_ARRAY }, false },
+    { FIELD_MESSAGE, false, { OID_JSONB }, false },
+    { FIELD_MESSAGE, true, { OID_JSONB }, false },
 };
 
 bool parameter_fits(const struct field *field, Oid type)
@@ -66,8 +68,8 @@ static const char *scalar_text(struct arena *arena, const struct field *field, c
         memcpy(&number, &value->value, sizeof number);
         return arena_printf(arena, "%.17g", number);
     }
-    case FIELD_MESSAGE:
-        return NULL; /* plans_bind() has refused it */
+    case FIELD_MESSAGE: /* as JSON; NULL where JSON cannot say an integer, which the gateway has refused */
+        return json_from_wire(field->message, value->bytes, &out) ? buffer_cstring(&out) : NULL;
     default:
         if (field->rules.format != FORMAT_INSTANT)
             return arena_printf(arena, "%" PRId64, (int64_t)value->value);
@@ -96,6 +98,26 @@ static size_t unpack(struct arena *arena, const struct field *field, struct slic
     return count;
 }
 
+/* A JSON array of objects. */
+static const char *messages_text(struct arena *arena, const struct field *field, struct slice wire)
+{
+    struct buffer out = buffer_in(arena);
+    struct wire_reader reader = wire_read(wire);
+    struct wire_field value;
+    size_t count = 0;
+    buffer_byte(&out, '[');
+    while (wire_next(&reader, &value)) {
+        if (value.number != field->number)
+            continue;
+        if (count++)
+            buffer_byte(&out, ',');
+        if (!json_from_wire(field->message, value.bytes, &out))
+            return NULL;
+    }
+    buffer_byte(&out, ']');
+    return count ? buffer_cstring(&out) : NULL;
+}
+
 static const char *repeated_text(struct arena *arena, const struct field *field, struct slice wire)
 {
     bool texts = field->type == FIELD_STRING || field->type == FIELD_BYTES;
@@ -118,7 +140,7 @@ const char *parameter_text(struct arena *arena, const struct field *field, struc
 {
     struct wire_field value;
     if (field->repeated)
-        return repeated_text(arena, field, wire);
+        return field->message ? messages_text(arena, field, wire) : repeated_text(arena, field, wire);
     return wire_find(wire, field->number, &value) ? scalar_text(arena, field, &value) : NULL;
 }
 

@@ -1,10 +1,12 @@
 -- admits: 1
 -- Refusals that name what they are about.
 
--- As refuse(code), with what its text's %s stands for: an office's title, a date. Nothing personal.
-CREATE FUNCTION refuse(code text, argument text) RETURNS void LANGUAGE plpgsql AS $$
+-- As refuse(code), with the request's field at fault as a pointer ("/person_id") and what the text's %s stands for: an
+-- office's title, a date. Nothing personal.
+CREATE FUNCTION refuse(code text, pointer text, argument text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION USING ERRCODE = 'check_violation', CONSTRAINT = code, MESSAGE = code, DETAIL = argument;
+    RAISE EXCEPTION USING ERRCODE = 'CA422', CONSTRAINT = code, MESSAGE = code,
+        DETAIL = pointer || E'\t' || code || E'\t' || translate(argument, E'\t\n', '  ') || E'\n';
 END $$;
 
 -- Whether grants, as parallel arrays of where and what, hold all that is wanted at a place.

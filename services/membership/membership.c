@@ -5,7 +5,8 @@
 #include "services/membership/tables.h"
 
 static const struct method *const tables[] = {
-    organisation_methods, people_methods, membership_methods, office_methods, role_methods, access_methods, key_methods, NULL,
+    organisation_methods, people_methods, membership_methods,  office_methods, role_methods,
+    access_methods,       key_methods,    campaign_methods,    application_methods, NULL,
 };
 
 static const char *const sweeps[] = { "sweep_mail_recipients", "sweep_mail", NULL };

@@ -11,6 +11,8 @@ extern const struct method membership_methods[];
 extern const struct method office_methods[];
 extern const struct method role_methods[];
 extern const struct method access_methods[];
+extern const struct method campaign_methods[];
+extern const struct method application_methods[];
 extern const struct method key_methods[];
 
 extern const struct job mail_jobs[];

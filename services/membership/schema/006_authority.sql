@@ -179,7 +179,7 @@ BEGIN
        AND daterange(a.since, a.until) && daterange(NEW.since, NEW.until)
      LIMIT 1;
     IF conflict IS NOT NULL THEN
-        PERFORM campus.refuse('incompatible_offices', conflict);
+        PERFORM campus.refuse('incompatible_offices', '/person_id', conflict);
     END IF;
     RETURN NULL;
 END $$;
