@@ -210,6 +210,16 @@ const char *call_found(const struct call *call, const char *column)
     return call->found ? call->found[i] : NULL;
 }
 
+void call_secret_key(const struct call *call, const char *purpose, uint8_t key[32])
+{
+    static const char context[] = "campus.key."; /* apart from page tokens and the secrets of calls */
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, call->secret, PAGE_SECRET, 32);
+    crypto_generichash_update(&state, (const uint8_t *)context, sizeof context - 1);
+    crypto_generichash_update(&state, (const uint8_t *)purpose, strlen(purpose));
+    crypto_generichash_final(&state, key, 32);
+}
+
 /* ---- what a handler adds and says ---- */
 
 void call_add(struct call *call, const char *name, const char *value)
@@ -253,6 +263,28 @@ void call_complain(struct call *call, const char *pointer, const char *code, con
 void call_reply_text(struct call *call, const char *field, const char *value)
 {
     const struct field *told = message_find(call->plan->rpc->reply, slice_text(field));
-    assert(told && told->type == FIELD_STRING);
-    wire_put_text(&call->reply, told->number, value);
+    assert(told && (told->type == FIELD_STRING || told->type == FIELD_ENUM));
+    if (told->type == FIELD_STRING) {
+        wire_put_text(&call->reply, told->number, value);
+        return;
+    }
+    const struct enum_value *known = enum_by_name(told->enumeration, slice_text(value));
+    assert(known);
+    wire_put_varint(&call->reply, told->number, (uint64_t)known->number);
+}
+
+void call_reply_clear(struct call *call)
+{
+    call->reply = buffer_in(call->arena);
+}
+
+struct slice call_column(const struct call *call, const char *column)
+{
+    const struct step *rows = call->rows;
+    int number = PQfnumber(rows->result, column);
+    assert(number >= 0);
+    if (rows->row_count == 0 || PQgetisnull(rows->result, rows->first_row, number))
+        return slice_of(NULL, 0);
+    return slice_of(PQgetvalue(rows->result, rows->first_row, number),
+                    (size_t)PQgetlength(rows->result, rows->first_row, number));
 }

@@ -34,6 +34,9 @@ void call_hash(const struct call *call, const char *purpose, struct slice bytes,
 /* In .check: a column of the row that .first has found, as SQL's text (a bool: "true", "false"). NULL: no row, or NULL. */
 const char *call_found(const struct call *call, const char *column);
 
+/* A key of the server's for one purpose ("transcript"), derived from its secret: the same in every process and for every call. */
+void call_secret_key(const struct call *call, const char *purpose, uint8_t key[32]);
+
 /* Adds a parameter that the method's .adds names. Values are SQL's text format; NULL is NULL. */
 void call_add(struct call *call, const char *name, const char *value);
 void call_add_array(struct call *call, const char *name, const char *const *values, size_t count);
@@ -45,7 +48,10 @@ void call_retry_after(struct call *call, uint32_t ms);
 /* Complains about one field of the request: the call ends as 422 after .check. The pointer is "/name". */
 void call_complain(struct call *call, const char *pointer, const char *code, const char *argument);
 
-/* In .finish: sets one more text field of the reply. */
+/* In .finish: sets one more text field of the reply, or an enum's by its name; empties the reply; reads a column that the method
+ * hides, of the first row, in PostgreSQL's binary format (data is NULL where it is NULL, or where there is no row). */
 void call_reply_text(struct call *call, const char *field, const char *value);
+void call_reply_clear(struct call *call);
+struct slice call_column(const struct call *call, const char *column);
 
 #endif

@@ -63,6 +63,7 @@ struct call {
     struct slice page_query;
     struct batch *batch; /* the one on its way, or done last */
     atomic_bool cancelled; /* while it is checked beside the loop: nobody waits for it any more */
+    const struct step *rows; /* of the last statement, for .finish */
     bool replayed;
     unsigned replays;
     struct buffer reply;

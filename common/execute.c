@@ -218,6 +218,7 @@ static void shape_reply(struct call *call, const struct step *rows, const struct
     }
     put_echoes(call);
     put_page(call, rows, count);
+    call->rows = rows;
     if (call->plan->method->finish)
         call->plan->method->finish(call);
 }

@@ -56,6 +56,9 @@ struct method {
     const char *search; /* instead of the last statement, when the request has the field `q`; or NULL */
     const char *count; /* the statement that gives total_count; or NULL */
     const char *adds; /* parameters that .prepare and .check add: "numbers, names" */
+    /* Columns of the last statement that fill no field: .finish reads them with call_column(). Of a WRITE they stand in the
+     * stored answer: nothing personal in clear. */
+    const char *hides;
     const char *queue_by; /* a field of the request: equal values take the same connection */
     enum lane lane; /* LANE_POINT stands for a read; a WRITE has LANE_WRITE unless it says another */
     /* Statements that are read before .check, for what it has to know: "find_account". The last one's row is read with
@@ -78,6 +81,8 @@ struct method {
 struct consumer {
     const char *source; /* the service whose view `facts` is read */
     const char *statement;
+    /* A source that publishes no facts to us is left out at start, until the next one: it may come later. Else it is an error. */
+    bool optional;
 };
 
 enum { SWEEP_LOT = 1000 };

@@ -25,10 +25,10 @@ static struct control_columns controls_of(const struct prepared *prepared, bool 
     };
 }
 
-static bool added_has(struct plans *plans, const struct plan *plan, const char *name)
+static bool list_has(struct plans *plans, const char *list, const char *name)
 {
     struct slice *names;
-    size_t count = names_split(plans->arena, plan->method->adds, &names);
+    size_t count = names_split(plans->arena, list, &names);
     for (size_t i = 0; i < count; i++)
         if (slice_is(names[i], name))
             return true;
@@ -60,7 +60,7 @@ static bool bind_source(struct plans *plans, const struct plan *plan, struct end
 {
     const struct field *field = message_find(plan->rpc->request, slice_text(name));
     parameter_value *builtin = parameter_builtin(name);
-    if (added_has(plans, plan, name)) {
+    if (list_has(plans, plan->method->adds, name)) {
         *source = (struct source){ .kind = SOURCE_ADDED, .added = name };
         return true;
     }
@@ -207,7 +207,8 @@ static bool bind_ending(struct plans *plans, struct plan *plan, struct ending *e
                                   "must say so",
                                   plan->rpc->name, prepared->name);
         if (i == ending->step.control.refusal || i == ending->step.control.refused ||
-            i == ending->step.control.retry_after_ms)
+            i == ending->step.control.retry_after_ms ||
+            list_has(plans, plan->method->hides, prepared->column_names[i]))
             continue;
         if (!bind_sink(plans, plan, prepared, i, &sinks[ending->sink_count++]))
             return false;

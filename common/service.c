@@ -10,6 +10,7 @@
 #include "common/envelope.h"
 #include "common/execute.h"
 #include "common/fact.h"
+#include "common/fact_sources.h"
 #include "common/job.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -29,6 +30,7 @@ enum { MOST_JOBS = 16, MOST_RUNNERS = 8, KEPT_ARENAS = 64, SWEEP_MS = 10000, RET
 struct runtime {
     struct arena *arena;
     const struct service *service;
+    struct service present; /* the service without the consumers whose sources are not here */
     const struct role_options *options;
     struct plans plans;
     struct database_options database_options;
@@ -218,6 +220,27 @@ static bool meet_database(struct runtime *runtime, size_t first)
             database_describe(runtime->arena, options, runtime->plans.prepared + first,
                               runtime->plans.prepared_count - first, &error, &unreachable))
             return true;
+        if (!unreachable || clock_monotonic_us() >= give_up || role_told_to_stop(runtime->options))
+            return start_failed(error);
+        usleep(RETRY_MS * 1000);
+    }
+}
+
+/* As meet_database(), for what the statements depend on. */
+static bool find_sources(struct runtime *runtime)
+{
+    const struct database_options *options = &runtime->database_options;
+    int64_t give_up = clock_monotonic_us() + (int64_t)runtime->options->settings->startup_ms * 1000;
+    const char *error = NULL;
+    runtime->present = *runtime->service;
+    for (;;) {
+        bool unreachable = false;
+        runtime->present.consumers = fact_sources_present(runtime->arena, options->conninfo, options->role,
+                                                          runtime->service->consumers, &error, &unreachable);
+        if (runtime->present.consumers) {
+            runtime->service = &runtime->present;
+            return true;
+        }
         if (!unreachable || clock_monotonic_us() >= give_up || role_told_to_stop(runtime->options))
             return start_failed(error);
         usleep(RETRY_MS * 1000);
@@ -426,7 +449,8 @@ int service_run(const struct service *service, const struct role_options *option
     log_set_role(service->name);
     let_senders_finish();
     set_database_options(&runtime);
-    bool started = host_suffices(service) && load_plans(&runtime) && meet_database(&runtime, 0);
+    bool started =
+        host_suffices(service) && find_sources(&runtime) && load_plans(&runtime) && meet_database(&runtime, 0);
     if (started && bind_plans(&runtime) && open_loop(&runtime)) {
         event_base_dispatch(runtime.base);
         close_loop(&runtime);

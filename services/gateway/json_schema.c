@@ -215,6 +215,8 @@ static json_t *property(struct components *components, const struct field *field
         json_put_text(json, "description", description);
     if (field->output)
         json_put(json, "readOnly", json_true());
+    if (field->personal)
+        json_put_text(json, "x-personal", field->personal);
     if (field->example)
         json_put(json, "examples", list_of(json_schema_example(field)));
     return json;

@@ -5,12 +5,34 @@
 #include "services/membership/tables.h"
 
 static const struct method *const tables[] = {
-    organisation_methods, people_methods, membership_methods,  office_methods, role_methods,
-    access_methods,       key_methods,    campaign_methods,    application_methods, NULL,
+    organisation_methods,
+    people_methods,
+    membership_methods,
+    campaign_methods,
+    application_methods,
+    office_methods,
+    role_methods,
+    access_methods,
+    key_methods,
+    transcript_methods,
+    NULL,
+};
+
+/* What people earn there; each service comes when it comes. */
+static const struct consumer consumers[] = {
+    { .source = "events", .statement = "apply_events_credits", .optional = true },
+    { .source = "volunteers", .statement = "apply_volunteers_credits", .optional = true },
+    { .source = "secretariat", .statement = "apply_secretariat_credits", .optional = true },
+    { 0 },
 };
 
 static const char *const sweeps[] = { "sweep_mail_recipients", "sweep_mail", NULL };
 
 const struct service membership_service = {
-    .name = "membership", .tables = tables, .jobs = mail_jobs, .sweeps = sweeps, .missing = charset_missing
+    .name = "membership",
+    .tables = tables,
+    .consumers = consumers,
+    .jobs = mail_jobs,
+    .sweeps = sweeps,
+    .missing = charset_missing,
 };

@@ -14,6 +14,7 @@ extern const struct method access_methods[];
 extern const struct method campaign_methods[];
 extern const struct method application_methods[];
 extern const struct method key_methods[];
+extern const struct method transcript_methods[];
 
 extern const struct job mail_jobs[];
 

@@ -1,5 +1,6 @@
 """A caller sees and changes what their key covers, and nothing else."""
 
+import itertools
 import re
 import threading
 import time
@@ -19,6 +20,8 @@ from load import Sent
 #   list    200 without it
 #   place   makes something at a place: 403
 #   rows    200, each row refused
+#   campus  of the whole campus: 403 for whoever holds it in a part
+#   public  200 for everybody
 
 
 def patched(path):
@@ -45,6 +48,27 @@ def crowd(client, top):
 def roster(top):
     return {"raw": f"学号,姓名,学院\n{new_number()},a,{top}\n".encode(), "type": "text/csv"}
 
+
+def credit(client, top):
+    asked = {"kind": "other", "module": "skills", "credits": 100}
+    return client.post(f"/v1/people/{somebody(client, top)}/credits", asked).expect(201).json()
+
+
+def objection(client, top):
+    return client.post(f"/v1/credits/{credit(client, top)['id']}:object", {"text": "a"}).expect(201).json()["id"]
+
+
+def certificate(client, top):
+    return client.post(f"/v1/people/{credit(client, top)['person_id']}/transcript:issue").expect(201).json()
+
+
+def policy(client):
+    """A version of the policy to come; its number."""
+    day = f"{next(DAYS)}-08-01"
+    return client.post("/v1/credit_policies", {"in_force_from": day}).expect(201).json()["version"]
+
+
+DAYS = itertools.count(2100)
 
 REQUESTS = {
     "CreateOrganisation": ("place", lambda c, top: ("/v1/organisations", {"json": {
@@ -74,6 +98,28 @@ REQUESTS = {
     "RevokeKey": ("one", lambda c, top: (f"/v1/keys/{key(c, top)}:revoke", {})),
     "RotateKey": ("one", lambda c, top: (f"/v1/keys/{key(c, top)}:rotate", {})),
     "GetMe": (None, lambda c, top: ("/v1/me", {})),
+    "GetTranscript": ("one", lambda c, top: (f"/v1/people/{credit(c, top)['person_id']}/transcript", {})),
+    "ListCredits": ("one", lambda c, top: (f"/v1/people/{credit(c, top)['person_id']}/credits?count=exact", {})),
+    "RecordCredit": ("one", lambda c, top: (f"/v1/people/{somebody(c, top)}/credits", {"json": {
+        "kind": "other", "module": "skills", "credits": 1}})),
+    "ReverseCredit": ("one", lambda c, top: (f"/v1/credits/{credit(c, top)['id']}:reverse", {"json": {"reason": "a"}})),
+    "ObjectToCredit": ("one", lambda c, top: (f"/v1/credits/{credit(c, top)['id']}:object", {"json": {"text": "a"}})),
+    "ListObjections": ("list", lambda c, top: (
+        "/v1/credit_objections?count=exact" + "&page_size=9" * bool(objection(c, top)), {})),
+    "DecideObjection": ("one", lambda c, top: (f"/v1/credit_objections/{objection(c, top)}:decide", {"json": {
+        "outcome": "dismissed", "reason": "a"}})),
+    "ListRejectedCredits": ("campus", lambda c, top: ("/v1/credits:rejected?count=exact", {})),
+    "RetryRejectedCredits": ("campus", lambda c, top: ("/v1/credits:retry", {"json": {}})),
+    "ListCreditPolicies": (None, lambda c, top: ("/v1/credit_policies", {})),
+    "CreateCreditPolicy": ("campus", lambda c, top: ("/v1/credit_policies", {"json": {"in_force_from": f"{next(DAYS)}-08-01"}})),
+    "SetCreditModule": ("campus", lambda c, top: (f"/v1/credit_policies/{policy(c)}/modules/skills", {"json": {"title": "a"}})),
+    "IssueTranscript": ("one", lambda c, top: (f"/v1/people/{credit(c, top)['person_id']}/transcript:issue", {})),
+    "ListTranscripts": ("one", lambda c, top: (f"/v1/people/{certificate(c, top)['person_id']}/transcripts", {})),
+    "RevokeTranscript": ("one", lambda c, top: (f"/v1/transcripts/{certificate(c, top)['number']}:revoke", {"json": {
+        "reason": "a"}})),
+    "VerifyTranscript": ("public", lambda c, top: (
+        "/v1/transcripts/{number}:verify?code={code}".format(**certificate(c, top)), {})),
+    "ListTranscriptKeys": ("public", lambda c, top: ("/v1/transcript_keys", {})),
 }
 
 
@@ -131,8 +177,12 @@ def test_matrix(campus, client, operations, places, name):
         with campus.client(secret) as caller:
             answer = caller.request(method, target, **more)
         told = f"{kind}: {answer!r}"
-        if kind == "nobody":
+        if sort == "public":
+            assert answer.status == 200, told
+        elif kind == "nobody":
             check_problem(answer, 401, "unauthenticated")
+        elif sort == "campus" and kind != "all":
+            check_problem(answer, 403, "permission_denied")
         elif permission is None or kind in ("here", "resource", "service", "all"):
             assert answer.status in (200, 201), told
             assert sort != "list" or not empty(answer), told

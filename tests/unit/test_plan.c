@@ -3,6 +3,7 @@
 #include "tests/unit/sample_service.h"
 
 #include "common/embed.h"
+#include "common/fact_sources.h"
 #include "common/plan.h"
 #include "services/roles.h"
 
@@ -54,7 +55,7 @@ static enum stage start_plans(struct plans *plans, const struct service *service
     return describe(plans, gathered) ? STARTED : DESCRIBING_AGAIN;
 }
 
-static const struct consumer own_facts[] = { { "sample", "apply_noticed" }, { 0 } };
+static const struct consumer own_facts[] = { { "sample", "apply_noticed", false }, { 0 } };
 
 static void start_sample(struct plans *plans)
 {
@@ -394,13 +395,13 @@ static void test_consumers(void **state)
 {
     (void)state;
     CHECK_FAULTS({ .statement = { "apply_noticed", "INSERT INTO noticed (pos) SELECT pos FROM batch" },
-                   .consumer = { "sample", "apply_noticed" },
+                   .consumer = { "sample", "apply_noticed", false },
                    .stage = GATHERING,
                    .error = "consumer of sample: statement apply_noticed does not begin with WITH" },
-                 { .consumer = { "sample", "apply_all" },
+                 { .consumer = { "sample", "apply_all", false },
                    .stage = GATHERING,
                    .error = "consumer of sample: there is no statement apply_all" },
-                 { .consumer = { "elsewhere", "apply_noticed" },
+                 { .consumer = { "elsewhere", "apply_noticed", false },
                    .stage = DESCRIBING,
                    .error =
                        "statement apply_noticed: relation \"elsewhere.facts\" does not exist at \"elsewhere.facts f "
@@ -644,11 +645,16 @@ static void check_service(const struct service *service, const struct schema *co
 {
     const char *role = arena_printf(arena, "campus_%s", service->name);
     struct plans plans;
+    struct service present = *service;
+    const char *error;
+    bool unreachable;
     cluster_run(cluster, arena_printf(arena, "CREATE ROLE %s LOGIN", role));
     sample_migrate(cluster, (const char *const[]){ service->name, NULL });
     options.role = role;
     options.schema = service->name;
-    if (start_plans(&plans, service, contract, embed_statements(arena, service->name)) != STARTED)
+    present.consumers = fact_sources_present(arena, options.conninfo, role, service->consumers, &error, &unreachable);
+    assert_non_null(present.consumers);
+    if (start_plans(&plans, &present, contract, embed_statements(arena, service->name)) != STARTED)
         fail_msg("%s: %s", service->name, plans.error);
     options = sample_database_options(cluster);
 }
