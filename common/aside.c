@@ -23,6 +23,7 @@ static const struct lane_kind {
     [ASIDE_LONG] = { 1, 10, 0 },
     [ASIDE_HASH] = { 2, 19, 64 },
     [ASIDE_NETWORK] = { 4, 5, 64 },
+    [ASIDE_JOBS] = { 1, 10, 0 },
 };
 
 struct queue {

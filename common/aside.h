@@ -14,6 +14,7 @@ enum aside_lane {
     ASIDE_LONG, /* reading a file: one job after another, in the order in which they came */
     ASIDE_HASH, /* passwords: two at once, behind all else, and few may wait */
     ASIDE_NETWORK, /* blocking calls of other servers, each within a time limit of its own: several at once, few may wait */
+    ASIDE_JOBS, /* what a service does by itself (common/job.h), one after another */
     ASIDE_LANES
 };
 

@@ -1,7 +1,6 @@
 /* job.c -- lease, work, note: one row at a time, and at once the next while there is one. */
 #include "common/job.h"
 
-#include "common/aside.h"
 #include "common/clock.h"
 #include "common/log.h"
 
@@ -279,7 +278,8 @@ static void on_leased(struct batch *batch, enum batch_outcome outcome, void *con
     }
     runner->doing = WORKING;
     runner->work = (struct aside_job){ .work = work, .on_done = on_worked, .context = runner };
-    aside_submit(runner->aside, &runner->work);
+    if (!aside_submit(runner->aside, ASIDE_JOBS, &runner->work))
+        abort(); /* that lane takes all */
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *context)
@@ -296,25 +296,24 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 
 /* ---- life ---- */
 
-struct job_runner *job_start(struct arena *arena, struct event_base *base, struct database *database,
-                             const struct plans *plans, const struct job *job, const struct job_host *host,
-                             const char **error)
+struct job_runner *job_start(struct arena *arena, const struct job *job, const struct job_host *host,
+                             const struct job_place *place, const char **error)
 {
     void *state = NULL;
     *error = NULL;
     if (!job->open(arena, host, &state, error) || !state)
         return NULL;
     struct job_runner *runner = calloc(1, sizeof *runner);
-    if (!runner || !(runner->timer = evtimer_new(base, on_timer, runner)))
+    if (!runner || !(runner->timer = evtimer_new(place->base, on_timer, runner)))
         abort();
     runner->job = job;
-    runner->database = database;
-    runner->plans = plans;
+    runner->database = place->database;
+    runner->plans = place->plans;
     runner->state = state;
-    runner->lease.prepared = plans_find_prepared(plans, job->lease);
-    runner->note.prepared = plans_find_prepared(plans, job->note);
+    runner->lease.prepared = plans_find_prepared(place->plans, job->lease);
+    runner->note.prepared = plans_find_prepared(place->plans, job->note);
     runner->task.arena = arena_new();
-    runner->aside = aside_open(base, plans->service->name);
+    runner->aside = place->aside;
     arm(runner, 0);
     return runner;
 }
@@ -333,11 +332,9 @@ bool job_busy(const struct job_runner *runner)
 
 void job_stop(struct job_runner *runner)
 {
-    runner->draining = true;
-    atomic_store(&runner->stopping, true);
-    aside_close(runner->aside);
-    runner->aside = NULL;
+    job_drain(runner);
     evtimer_del(runner->timer);
+    atomic_store(&runner->stopping, true);
 }
 
 void job_free(struct job_runner *runner)

@@ -64,15 +64,23 @@ bool jobs_bind(struct plans *plans) __attribute__((warn_unused_result));
 
 struct job_runner;
 
+/* Where it runs; all of it outlives the runner but for the database, which is closed before. */
+struct job_place {
+    struct event_base *base;
+    struct aside *aside;
+    struct database *database;
+    const struct plans *plans;
+};
+
 /* NULL with *error NULL where the job does nothing on this host, NULL with *error where it cannot start. */
-struct job_runner *job_start(struct arena *arena, struct event_base *base, struct database *database,
-                             const struct plans *plans, const struct job *job, const struct job_host *host,
-                             const char **error);
-/* Leases nothing any more. What is under way goes on until job_free(). */
+struct job_runner *job_start(struct arena *arena, const struct job *job, const struct job_host *host,
+                             const struct job_place *place, const char **error);
+/* Leases nothing any more. What is under way goes on. */
 void job_drain(struct job_runner *runner);
 bool job_busy(const struct job_runner *runner);
-/* Ends the work, which is told to stop; before the database is closed. Then, after that, frees the rest. NULL is fine. */
+/* Tells what is under way to give up: before the aside is closed, which waits for it. */
 void job_stop(struct job_runner *runner);
+/* NULL is fine. */
 void job_free(struct job_runner *runner);
 /* How many ended how, as samples of campus_jobs_total. */
 void job_metrics(const struct job_runner *runner, FILE *out);

@@ -296,10 +296,12 @@ static bool start_runners(struct runtime *runtime)
 {
     const struct job *job = runtime->options->without_jobs ? NULL : runtime->service->jobs;
     const struct job_host host = { .settings = runtime->options->settings, .secret = runtime->options->secret };
+    const struct job_place place = {
+        .base = runtime->base, .aside = runtime->aside, .database = runtime->database, .plans = &runtime->plans
+    };
     const char *error = NULL;
     for (; job && job->name && runtime->runner_count < MOST_RUNNERS; job++) {
-        struct job_runner *runner =
-            job_start(runtime->arena, runtime->base, runtime->database, &runtime->plans, job, &host, &error);
+        struct job_runner *runner = job_start(runtime->arena, job, &host, &place, &error);
         if (error)
             return start_failed(error);
         if (runner)
@@ -383,9 +385,9 @@ static bool open_bus(struct runtime *runtime)
 static void close_loop(struct runtime *runtime)
 {
     metrics_stop(runtime->page);
-    aside_close(runtime->aside);
     for (size_t i = 0; i < runtime->runner_count; i++)
         job_stop(runtime->runners[i]);
+    aside_close(runtime->aside);
     database_close(runtime->database); /* what is still under way ends as unavailable, and is answered so */
     for (size_t i = 0; i < runtime->job_count; i++)
         background_free(runtime->jobs[i]);
