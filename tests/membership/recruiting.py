@@ -3,6 +3,7 @@
 import contextlib
 
 from api.given import new_key, organisation, person, union
+from membership.staff import stand_for
 
 OPEN = {"opens_at": "2020-01-01T00:00:00Z", "closes_at": "2090-01-01T00:00:00Z"}
 PLANNED = {"opens_at": "2089-01-01T00:00:00Z", "closes_at": "2090-01-01T00:00:00Z"}
@@ -21,7 +22,7 @@ def campaign(client, path, **more):
 def person_key(campus, client, person_id, permissions="membership.organisations.read", path=None):
     """The secret of a key behind which a person stands, as a session of theirs would."""
     key = new_key(client, permissions, path)
-    campus.sql(f"UPDATE membership.api_key SET person_id = '{person_id}' WHERE id = '{key['id']}'")
+    stand_for(campus, key, person_id)
     return key["secret"]
 
 

@@ -13,6 +13,20 @@ def appoint(client, office_id, person_id, **more):
     return client.post("/v1/appointments", asked)
 
 
+def stand_for(campus, key, person_id):
+    """Makes a key stand for a person, who is granted what the key holds where it holds it: a person's key can do no more than
+    they can."""
+    role = "of_" + key["id"].replace("-", "").translate(str.maketrans("0123456789", "ghijklmnop"))
+    campus.sql(f"""
+        UPDATE membership.api_key SET person_id = '{person_id}' WHERE id = '{key["id"]}';
+        INSERT INTO membership.role (name, title) VALUES ('{role}', '{role}');
+        INSERT INTO membership.role_permission
+        SELECT '{role}', unnest(permissions) FROM membership.api_key WHERE id = '{key["id"]}';
+        INSERT INTO membership.role_grant (id, person_id, role, organisation, since, reason, granted_by)
+        SELECT campus.new_id(), person_id, '{role}', coalesce(organisation, ''), '-infinity', 'test', 'test'
+          FROM membership.api_key WHERE id = '{key["id"]}';""")
+
+
 def caller_for(campus, client, person_id):
     """A client that calls as a person: by a key that stands for them, so that it can do what they can."""
     key = new_key(client)

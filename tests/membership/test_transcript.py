@@ -12,6 +12,7 @@ import pytest
 
 import harness
 from api.given import NOBODY, check_problem, new_key, new_label, new_number, organisation, person
+from membership.staff import stand_for
 from harness import wait_until
 
 ED25519_PREFIX = bytes.fromhex("302a300506032b6570032100")  # RFC 8410: an Ed25519 public key's DER before its 32 bytes
@@ -120,7 +121,7 @@ def test_what_is_refused(client, elsewhere, own, somebody):
 def test_nobody_writes_their_own(campus, client, home):
     officer = person(client, f"{home}.cs")["id"]
     key = new_key(client, "membership.credits.write", f"{home}.cs")
-    campus.sql(f"UPDATE membership.api_key SET person_id = '{officer}' WHERE id = '{key['id']}'")
+    stand_for(campus, key, officer)
     line = record(client, officer)
     objection = client.post(f"/v1/credits/{line['id']}:object", {"text": "a"}).expect(201).json()
     with campus.client(key["secret"]) as caller:

@@ -261,9 +261,9 @@ GRANT SELECT, INSERT, UPDATE ON credit_module, credit_rejection, credit_objectio
 GRANT SELECT, INSERT, UPDATE (masked_name, revoked_at, revoke_reason) ON transcript_certificate TO campus_membership;
 GRANT USAGE ON SEQUENCE transcript_number TO campus_membership;
 
--- roles: INSERT INTO role_permission (role, permission) VALUES
--- roles:     ('secretary', 'membership.credits.read'), ('secretary', 'membership.credits.write'),
--- roles:     ('secretary', 'membership.transcripts.read'), ('registrar', 'membership.credits.read'),
--- roles:     ('registrar', 'membership.credits.write'), ('registrar', 'membership.credit_policies.write'),
--- roles:     ('registrar', 'membership.transcripts.read'), ('registrar', 'membership.transcripts.issue'),
--- roles:     ('auditor', 'membership.credits.read'), ('auditor', 'membership.transcripts.read');
+INSERT INTO role_permission (role, permission) VALUES
+    ('secretary', 'membership.credits.read'), ('secretary', 'membership.credits.write'),
+    ('secretary', 'membership.transcripts.read'), ('registrar', 'membership.credits.read'),
+    ('registrar', 'membership.credits.write'), ('registrar', 'membership.credit_policies.write'),
+    ('registrar', 'membership.transcripts.read'), ('registrar', 'membership.transcripts.issue'),
+    ('auditor', 'membership.credits.read'), ('auditor', 'membership.transcripts.read');
