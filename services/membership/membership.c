@@ -10,6 +10,8 @@ static const struct method *const tables[] = {
     membership_methods,
     campaign_methods,
     application_methods,
+    ban_methods,
+    graduation_methods,
     office_methods,
     role_methods,
     access_methods,

@@ -18,20 +18,21 @@ WITH made AS (
    WHERE id = :person_id::uuid AND status NOT IN ('graduated', 'left') AND :organisation <@ ANY (:scopes::ltree[])
   RETURNING *),
 reply AS (
-  SELECT id, person_id, organisation::text, kind, since, until, reason, version, created_at, updated_at FROM made),
+  SELECT id, person_id, organisation::text, kind, since, until, reason, renew_by, version, created_at, updated_at FROM made),
 facts AS (
   SELECT 'membership.started' AS type, id::text AS subject,
          jsonb_build_object('person_id', person_id, 'organisation', organisation::text, 'kind', kind, 'since', since) AS data
     FROM made)
 
 -- name: get_membership
-SELECT id, person_id, organisation::text, kind, since, until, reason, version, created_at, updated_at
+SELECT id, person_id, organisation::text, kind, since, until, reason, expulsion_reason, renew_by, version, created_at, updated_at
   FROM membership
  WHERE id = :id::uuid AND (organisation <@ ANY (:scopes::ltree[]) OR person_id = :caller_person::uuid)
 
 -- Of one person, or of each organisation in reach a page at most; what the caller's own person has they see in any case.
 -- name: list_memberships
-SELECT m.id, m.person_id, m.organisation::text, m.kind, m.since, m.until, m.reason, m.version, m.created_at, m.updated_at
+SELECT m.id, m.person_id, m.organisation::text, m.kind, m.since, m.until, m.reason, m.renew_by, m.version, m.created_at,
+       m.updated_at
   FROM (SELECT m.*
           FROM membership m
          WHERE m.person_id = coalesce(:person_id::uuid, CASE WHEN :scopes::ltree[] = '{}' THEN :caller_person::uuid END)
@@ -40,6 +41,7 @@ SELECT m.id, m.person_id, m.organisation::text, m.kind, m.since, m.until, m.reas
            AND (:within::ltree IS NULL OR m.organisation <@ :within)
            AND (:kind::text IS NULL OR m.kind = :kind)
            AND (:as_of::date IS NULL OR (m.since <= :as_of AND (m.until IS NULL OR m.until > :as_of)))
+           AND (:renew_before::date IS NULL OR (m.until IS NULL AND m.renew_by < :renew_before))
            AND m.id > coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000')
          UNION ALL
         SELECT m.*
@@ -54,6 +56,7 @@ SELECT m.id, m.person_id, m.organisation::text, m.kind, m.since, m.until, m.reas
                 WHERE m.organisation = o.path
                   AND (:kind IS NULL OR m.kind = :kind)
                   AND (:as_of IS NULL OR (m.since <= :as_of AND (m.until IS NULL OR m.until > :as_of)))
+                  AND (:renew_before IS NULL OR (m.until IS NULL AND m.renew_by < :renew_before))
                   AND m.id > coalesce(:after_id, '00000000-0000-0000-0000-000000000000')
                 ORDER BY m.id
                 LIMIT :page_limit) AS m) AS m
@@ -70,6 +73,7 @@ SELECT count(*) AS total_count
    AND (:within::ltree IS NULL OR m.organisation <@ :within)
    AND (:kind::text IS NULL OR m.kind = :kind)
    AND (:as_of::date IS NULL OR (m.since <= :as_of AND (m.until IS NULL OR m.until > :as_of)))
+   AND (:renew_before::date IS NULL OR (m.until IS NULL AND m.renew_by < :renew_before))
 
 -- Organisation, person, membership: the order in which all lock.
 -- name: lock_membership
@@ -96,8 +100,77 @@ WITH made AS (
      AND version = coalesce(:if_version::bigint, version)
   RETURNING *),
 reply AS (
-  SELECT id, person_id, organisation::text, kind, since, until, reason, version, created_at, updated_at FROM made),
+  SELECT id, person_id, organisation::text, kind, since, until, reason, renew_by, version, created_at, updated_at FROM made),
 facts AS (
   SELECT 'membership.ended' AS type, id::text AS subject,
          jsonb_build_object('person_id', person_id, 'organisation', organisation::text, 'until', until, 'reason', reason) AS data
     FROM made)
+
+-- ---- leaving, and being made to leave ----
+
+-- name: lock_membership_own
+SELECT p.id
+  FROM membership m
+  JOIN organisation o ON o.path = m.organisation
+  JOIN person p ON p.id = m.person_id
+ WHERE m.id = :id::uuid AND (m.person_id = :caller_person::uuid OR m.organisation <@ ANY (:scopes::ltree[]))
+   FOR SHARE OF o FOR NO KEY UPDATE OF p
+
+-- name: target_membership_own
+SELECT coalesce(person_id = :caller_person::uuid, false) OR organisation <@ ANY (:scopes::ltree[]) AS visible, version,
+       CASE WHEN (person_id = :caller_person OR organisation <@ ANY (:scopes)) AND until IS NOT NULL THEN 'already_ended' END
+         AS refusal
+  FROM membership
+ WHERE id = :id::uuid
+   FOR UPDATE
+
+-- name: leave_membership
+WITH made AS (
+  UPDATE membership
+     SET until = coalesce(:until::date, campus.today()), reason = 'left', version = version + 1, updated_at = campus.now()
+   WHERE id = :id::uuid AND (person_id = :caller_person::uuid OR organisation <@ ANY (:scopes::ltree[])) AND until IS NULL
+     AND version = coalesce(:if_version::bigint, version)
+  RETURNING *),
+reply AS (
+  SELECT id, person_id, organisation::text, kind, since, until, reason, renew_by, version, created_at, updated_at FROM made),
+facts AS (
+  SELECT 'membership.ended' AS type, id::text AS subject,
+         jsonb_build_object('person_id', person_id, 'organisation', organisation::text, 'until', until, 'reason', reason) AS data
+    FROM made)
+
+-- One that is to end later can be ended sooner.
+-- name: target_membership_expelled
+SELECT organisation <@ ANY (:scopes::ltree[]) AS visible, version,
+       CASE WHEN NOT organisation <@ ANY (:scopes) THEN NULL
+            WHEN person_id = :caller_person::uuid THEN 'own_membership'
+            WHEN until <= coalesce(:until::date, campus.today()) THEN 'already_ended'
+            WHEN :ban_until::date <= campus.today() THEN 'already_past'
+            WHEN :ban_until IS NULL AND :ban_within::ltree IS NOT NULL THEN 'ban_needs_an_end'
+            WHEN NOT coalesce(:ban_within, organisation) <@ ANY (:scopes) THEN 'ban_not_yours' END AS refusal
+  FROM membership
+ WHERE id = :id::uuid
+   FOR UPDATE
+
+-- name: expel_member
+WITH made AS (
+  UPDATE membership
+     SET until = coalesce(:until::date, campus.today()), reason = 'expelled', expulsion_reason = :expulsion_reason,
+         version = version + 1, updated_at = campus.now()
+   WHERE id = :id::uuid AND organisation <@ ANY (:scopes::ltree[]) AND version = coalesce(:if_version::bigint, version)
+  RETURNING *),
+banned AS (
+  INSERT INTO ban (id, person_id, organisation, since, until, reason)
+  SELECT :new_id::uuid, person_id, coalesce(:ban_within::ltree, organisation), campus.today(), :ban_until::date, :expulsion_reason
+    FROM made
+   WHERE :ban_until IS NOT NULL
+  RETURNING *),
+reply AS (
+  SELECT id, person_id, organisation::text, kind, since, until, reason, renew_by, version, created_at, updated_at FROM made),
+facts AS (
+  SELECT 'membership.ended' AS type, id::text AS subject,
+         jsonb_build_object('person_id', person_id, 'organisation', organisation::text, 'until', until, 'reason', reason) AS data
+    FROM made
+   UNION ALL
+  SELECT 'ban.created', id::text,
+         jsonb_build_object('person_id', person_id, 'organisation', organisation::text, 'since', since, 'until', until)
+    FROM banned)

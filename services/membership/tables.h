@@ -13,6 +13,8 @@ extern const struct method role_methods[];
 extern const struct method access_methods[];
 extern const struct method campaign_methods[];
 extern const struct method application_methods[];
+extern const struct method ban_methods[];
+extern const struct method graduation_methods[];
 extern const struct method key_methods[];
 extern const struct method transcript_methods[];
 

@@ -297,7 +297,7 @@ CREATE TRIGGER membership_not_banned BEFORE INSERT ON membership FOR EACH ROW EX
 ALTER TABLE membership ADD COLUMN renew_by date;       -- who has not renewed by then may be ended; NULL: it runs on
 ALTER TABLE membership ADD COLUMN expulsion_reason text;
 ALTER TABLE membership ADD CONSTRAINT expelled_for_a_reason
-    CHECK (expulsion_reason IS NULL OR reason IS NOT DISTINCT FROM 'expelled');
+    CHECK (reason IS DISTINCT FROM 'expelled' OR expulsion_reason IS NOT NULL) NOT VALID; -- of before it nobody knows
 CREATE INDEX membership_renew_by ON membership (organisation, renew_by, id) WHERE until IS NULL AND renew_by IS NOT NULL;
 
 -- Whether memberships are renewed: of an organisation and of those under it that say nothing else.
