@@ -2,7 +2,7 @@
 #include "services/membership/tables.h"
 
 const struct method ban_methods[] = {
-    { "CreateBan", .query = "lock_ban_place, target_ban_new, create_ban" },
+    { "CreateBan", .query = "lock_place, target_ban_new, create_ban" },
     { "GetBan", .query = "get_ban" },
     { "ListBans", .query = "list_bans", .count = "count_bans", .lane = LANE_HEAVY },
     { "LiftBan", .query = "target_ban, lift_ban" },

@@ -1,9 +1,6 @@
 -- bans.sql -- who may not join, where, until when. Conventions: common/method.h.
 
 -- Organisation and person are locked, as by whoever takes somebody in.
--- name: lock_ban_place
-SELECT path::text FROM organisation WHERE path = :organisation::ltree FOR SHARE
-
 -- name: target_ban_new
 SELECT asked.permitted,
        CASE WHEN NOT asked.permitted THEN NULL

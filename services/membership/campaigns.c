@@ -2,7 +2,7 @@
 #include "services/membership/tables.h"
 
 const struct method campaign_methods[] = {
-    { "CreateCampaign", .query = "lock_campaign_place, target_campaign_new, create_campaign" },
+    { "CreateCampaign", .query = "lock_place, target_campaign_new, create_campaign" },
     { "GetCampaign", .query = "get_campaign" },
     { "ListCampaigns", .query = "list_campaigns", .count = "count_campaigns", .lane = LANE_HEAVY },
     { "PatchCampaign", .query = "target_campaign_patch, check_campaign_tracks, patch_campaign" },

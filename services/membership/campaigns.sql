@@ -1,8 +1,5 @@
 -- campaigns.sql -- recruitment of an organisation and of those under it. Conventions: common/method.h.
 
--- name: lock_campaign_place
-SELECT path::text FROM organisation WHERE path = :organisation::ltree FOR SHARE
-
 -- name: target_campaign_new
 SELECT :organisation::ltree <@ ANY (:scopes::ltree[]) AS permitted,
        CASE WHEN :organisation <@ ANY (:scopes) AND :closes_at::timestamptz <= campus.now() THEN 'already_past' END AS refusal

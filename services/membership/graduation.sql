@@ -12,14 +12,26 @@ SELECT asked.permitted,
        END AS refusal
   FROM (SELECT :home <@ ANY (:scopes::ltree[]) AS permitted) AS asked
 
--- Organisations, people, memberships: the order in which all lock.
+-- Organisations, offices, people, then memberships and appointments: the order in which all lock.
 -- name: lock_cohort_places
 SELECT count(*)
   FROM (SELECT FROM organisation
-         WHERE path IN (SELECT m.organisation
-                          FROM person p JOIN membership m ON m.person_id = p.id
+         WHERE path IN (SELECT held.organisation
+                          FROM person p
+                         CROSS JOIN LATERAL (SELECT m.organisation FROM membership m WHERE m.person_id = p.id
+                                              UNION ALL
+                                             SELECT a.organisation FROM appointment a WHERE a.person_id = p.id) AS held
                          WHERE p.home <@ :home::ltree AND p.grade = :grade::int AND p.status IN ('active', 'on_leave'))
          ORDER BY path FOR SHARE) AS locked
+
+-- name: lock_cohort_offices
+SELECT count(*)
+  FROM (SELECT FROM office
+         WHERE id IN (SELECT a.office_id
+                        FROM person p JOIN appointment a ON a.person_id = p.id
+                       WHERE p.home <@ :home::ltree AND p.grade = :grade::int AND p.status IN ('active', 'on_leave')
+                         AND (a.until IS NULL OR a.until > campus.today()))
+         ORDER BY id FOR UPDATE) AS locked
 
 -- name: lock_cohort
 SELECT count(*)
@@ -38,6 +50,10 @@ ending AS MATERIALIZED (
   SELECT m.id, m.person_id, greatest(m.since, day.on_day) AS until
     FROM day, cohort c JOIN membership m ON m.person_id = c.id
    WHERE NOT c.excepted AND m.kind <> 'honorary' AND (m.until IS NULL OR m.until > greatest(m.since, day.on_day))),
+leaving AS MATERIALIZED (
+  SELECT a.id, a.person_id, greatest(a.since, day.on_day) AS until
+    FROM day, cohort c JOIN appointment a ON a.person_id = c.id
+   WHERE NOT c.excepted AND (a.until IS NULL OR a.until > greatest(a.since, day.on_day))),
 graduated AS (
   UPDATE person p SET status = 'graduated', version = p.version + 1, updated_at = campus.now()
     FROM cohort c
@@ -49,17 +65,30 @@ ended AS (
     FROM ending e
    WHERE m.id = e.id AND NOT coalesce(:dry_run, false)
   RETURNING m.*),
+stepped_down AS (
+  UPDATE appointment a
+     SET until = l.until, reason = 'graduated', version = a.version + 1, updated_at = campus.now()
+    FROM leaving l
+   WHERE a.id = l.id AND NOT coalesce(:dry_run, false)
+  RETURNING a.*),
 reply AS (
   SELECT count(*) FILTER (WHERE NOT c.excepted)::int AS graduated, count(*) FILTER (WHERE c.excepted)::int AS excepted,
          (SELECT count(*)::int FROM (SELECT unnest(:except) EXCEPT SELECT student_number FROM cohort) AS strangers) AS unmatched,
          coalesce(sum(n.memberships), 0)::int AS memberships_ended,
+         coalesce(sum(o.appointments), 0)::int AS appointments_ended,
          coalesce(jsonb_agg(jsonb_build_object('id', c.id, 'outcome', CASE WHEN c.excepted THEN 'excepted' ELSE 'graduated' END,
-                                               'memberships', coalesce(n.memberships, 0)) ORDER BY c.id), '[]') AS rows
+                                               'memberships', coalesce(n.memberships, 0),
+                                               'appointments', coalesce(o.appointments, 0)) ORDER BY c.id), '[]') AS rows
     FROM cohort c
+    LEFT JOIN (SELECT person_id, count(*) AS appointments FROM leaving GROUP BY person_id) AS o ON o.person_id = c.id
     LEFT JOIN (SELECT person_id, count(*) AS memberships FROM ending GROUP BY person_id) AS n ON n.person_id = c.id),
 facts AS (
   SELECT 'person.graduated' AS type, g.id::text AS subject, jsonb_build_object('on', day.on_day) AS data FROM graduated g, day
    UNION ALL
   SELECT 'membership.ended', id::text,
          jsonb_build_object('person_id', person_id, 'organisation', organisation::text, 'until', until, 'reason', reason)
-    FROM ended)
+    FROM ended
+   UNION ALL
+  SELECT 'appointment.ended', id::text,
+         jsonb_build_object('office_id', office_id, 'person_id', person_id, 'until', until, 'reason', reason)
+    FROM stepped_down)

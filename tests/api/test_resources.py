@@ -570,6 +570,15 @@ def member(client, path=None, **more):
     return membership(client, person(client, committee(client))["id"], path or committee(client), **more)
 
 
+def banned(client):
+    """The id of a person, and the path of what they cannot join."""
+    path = committee(client)
+    one = person(client, path)["id"]
+    asked = {"person_id": one, "organisation": path, "until": "2090-01-01", "reason": "a"}
+    client.post("/v1/bans", asked).expect(201)
+    return one, path
+
+
 def as_weaker(campus, client, act, **more):
     """What a key for keys alone is answered."""
     with campus.client(new_key(client, "membership.keys.*", expires_at=instant(600), **more)["secret"]) as holder:
@@ -619,6 +628,7 @@ REFUSALS = {
     ("CreateMembership", "outside_organisation_life"): lambda k, c: join(c, path=dissolved(c)),
     ("CreateMembership", "membership_overlaps"): lambda k, c: (
         lambda made: join(c, made["person_id"], made["organisation"]))(member(c)),
+    ("CreateMembership", "banned"): lambda k, c: join(c, *banned(c)),
     ("EndMembership", "already_ended"): lambda k, c: (lambda made: (end(c, made).expect(200), end(c, made))[1])(member(c)),
     ("EndMembership", "until_before_since"): lambda k, c: end(c, member(c, since="2020-01-02"), until="2020-01-01"),
     ("CreateKey", "permissions_exceed_yours"): lambda k, c: as_weaker(

@@ -2,8 +2,7 @@
 
 import contextlib
 
-from api.given import new_key, organisation, person, union
-from membership.staff import stand_for
+from api.given import new_key, new_label, organisation, person, union
 
 OPEN = {"opens_at": "2020-01-01T00:00:00Z", "closes_at": "2090-01-01T00:00:00Z"}
 PLANNED = {"opens_at": "2089-01-01T00:00:00Z", "closes_at": "2090-01-01T00:00:00Z"}
@@ -19,15 +18,22 @@ def campaign(client, path, **more):
     return client.post("/v1/campaigns", {"organisation": path, "title": "招新", **OPEN, **more}).expect(201).json()
 
 
-def person_key(campus, client, person_id, permissions="membership.organisations.read", path=None):
-    """The secret of a key behind which a person stands, as a session of theirs would."""
-    key = new_key(client, permissions, path)
-    stand_for(campus, key, person_id)
+def person_key(campus, client, person_id, permissions=(), path=""):
+    """The secret of a key behind which a person stands, who holds these permissions in a subtree, as a session of theirs would."""
+    permissions = [permissions] if isinstance(permissions, str) else list(permissions)
+    role = new_label("").translate(str.maketrans("0123456789", "abcdefghij")) + "_role"
+    if permissions:
+        campus.sql(f"INSERT INTO membership.role (name, title) VALUES ('{role}', 'a');"
+                   f"INSERT INTO membership.role_permission SELECT '{role}', unnest('{{{','.join(permissions)}}}'::text[]);"
+                   "INSERT INTO membership.role_grant (id, person_id, role, organisation, since, reason, granted_by) "
+                   f"VALUES (campus.new_id(), '{person_id}', '{role}', '{path}', '2020-01-01', 'test', 'test')")
+    key = new_key(client)
+    campus.sql(f"UPDATE membership.api_key SET person_id = '{person_id}' WHERE id = '{key['id']}'")
     return key["secret"]
 
 
 @contextlib.contextmanager
-def somebody(campus, client, home=None, permissions="membership.organisations.read", path=None, **more):
+def somebody(campus, client, home=None, permissions=(), path="", **more):
     """A client of somebody new; `person` is their record."""
     one = person(client, home or union(client), **more)
     with campus.client(person_key(campus, client, one["id"], permissions, path)) as caller:

@@ -1,6 +1,7 @@
 """test_graduation.py -- a cohort leaves in one command."""
 
-from api.given import check_problem, membership, new_key, organisation, person, union
+from api.given import check_problem, membership, new_key, person, union
+from membership.staff import appoint, caller_for, office
 
 
 def graduate(client, home, grade=2022, **more):
@@ -36,7 +37,7 @@ def test_a_cohort_graduates(campus, client):
     dry = graduate(client, home, **asked, dry_run=True).expect(200).json()
     assert client.get(f"/v1/people/{a['id']}").json()["status"] == "active"
     assert {name: dry[name] for name in dry if name != "rows"} == {
-        "graduated": 3, "excepted": 1, "unmatched": 2, "memberships_ended": 3}
+        "graduated": 3, "excepted": 1, "unmatched": 2, "memberships_ended": 3, "appointments_ended": 0}
     assert {row["id"]: (row["outcome"], row["memberships"]) for row in dry["rows"]} == {
         a["id"]: ("graduated", 1), b["id"]: ("graduated", 2), away["id"]: ("graduated", 0), c["id"]: ("excepted", 0)}
 
@@ -54,6 +55,25 @@ def test_a_cohort_graduates(campus, client):
     again = graduate(client, home, **asked).expect(200).json()
     assert (again["graduated"], again["memberships_ended"], len(again["rows"])) == (0, 0, 1)
     assert client.get(f"/v1/people/{a['id']}").json()["version"] == 2
+
+
+def test_appointments_end_with_the_rights_that_they_gave(campus, client):
+    top = union(client)
+    chair, head = cohort(client, top, 2)
+    held = appoint(client, office(client, top, "chair", roles=["chair"], established_on="2020-01-01")["id"], chair["id"],
+                   since="2025-09-01", term_until="2026-08-31").expect(201).json()
+    planned = appoint(client, office(client, top, established_on="2020-01-01")["id"], head["id"], since=today(campus, 30)).expect(201).json()
+    with caller_for(campus, client, chair["id"]) as caller:
+        caller.get(f"/v1/organisations/{top}").expect(200)
+        asked = {"on": "2026-06-30"}
+        dry = graduate(client, top, **asked, dry_run=True).expect(200).json()
+        assert dry["appointments_ended"] == 2 and client.get(f"/v1/appointments/{held['id']}").json()["version"] == 1
+        assert graduate(client, top, **asked).expect(200).json() == dry
+        assert {row["id"]: row["appointments"] for row in dry["rows"]} == {chair["id"]: 1, head["id"]: 1}
+    told = [client.get(f"/v1/appointments/{one['id']}").json() for one in (held, planned)]
+    assert [(one["until"], one["reason"]) for one in told] == [("2026-06-30", "graduated"), (today(campus, 30), "graduated")]
+    ended = campus.value("SELECT count(*) FROM membership.fact WHERE type = 'appointment.ended' AND method = 'GraduatePeople'")
+    assert ended == "2"
 
 
 def test_today_where_no_day_is_named(campus, client):

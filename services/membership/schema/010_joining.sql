@@ -356,20 +356,14 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON campaign_track TO campus_membership;
 GRANT SELECT, INSERT ON application_conflict, application_comment TO campus_membership;
 GRANT SELECT ON open_items_joining TO campus_membership;
 
--- roles: INSERT INTO role_permission (role, permission) VALUES
--- roles:     ('secretary', 'membership.campaigns.read'), ('secretary', 'membership.campaigns.write'),
--- roles:     ('secretary', 'membership.applications.review'), ('secretary', 'membership.bans.read'),
--- roles:     ('secretary', 'membership.terms.read'), ('secretary', 'membership.terms.write'),
--- roles:     ('chair', 'membership.campaigns.read'), ('chair', 'membership.campaigns.write'),
--- roles:     ('chair', 'membership.applications.review'), ('chair', 'membership.bans.read'),
--- roles:     ('chair', 'membership.bans.write'), ('chair', 'membership.memberships.expel'),
--- roles:     ('chair', 'membership.terms.read'),
--- roles:     ('head', 'membership.campaigns.read'), ('head', 'membership.campaigns.write'),
--- roles:     ('head', 'membership.applications.review'), ('head', 'membership.bans.read'),
--- roles:     ('officer', 'membership.campaigns.read'),
--- roles:     ('reviewer', 'membership.campaigns.read'), ('reviewer', 'membership.applications.review'),
--- roles:     ('supervisor', 'membership.campaigns.read'), ('supervisor', 'membership.bans.read'),
--- roles:     ('supervisor', 'membership.terms.read'),
--- roles:     ('registrar', 'membership.people.graduate'),
--- roles:     ('auditor', 'membership.campaigns.read'), ('auditor', 'membership.bans.read'), ('auditor', 'membership.terms.read')
--- roles:     ON CONFLICT DO NOTHING;
+INSERT INTO role_permission (role, permission)
+SELECT role, 'membership.' || unnest(string_to_array(permissions, ' ')) FROM (VALUES
+    ('secretary', 'campaigns.read campaigns.write applications.review bans.read terms.read terms.write'),
+    ('chair', 'campaigns.read campaigns.write applications.review bans.read bans.write memberships.expel terms.read'),
+    ('head', 'campaigns.read campaigns.write applications.review bans.read'),
+    ('officer', 'campaigns.read'),
+    ('reviewer', 'campaigns.read applications.review'),
+    ('supervisor', 'campaigns.read bans.read terms.read'),
+    ('registrar', 'people.graduate'),
+    ('auditor', 'campaigns.read bans.read terms.read')
+) AS given (role, permissions);
