@@ -16,6 +16,7 @@ static const struct method *const tables[] = {
     role_methods,
     access_methods,
     key_methods,
+    handover_methods,
     transcript_methods,
     NULL,
 };

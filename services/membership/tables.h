@@ -16,6 +16,7 @@ extern const struct method application_methods[];
 extern const struct method ban_methods[];
 extern const struct method graduation_methods[];
 extern const struct method key_methods[];
+extern const struct method handover_methods[];
 extern const struct method transcript_methods[];
 
 extern const struct job mail_jobs[];
