@@ -74,6 +74,19 @@ $(BUILD)/llhttp/llhttp.h: /usr/share/include/llhttp/llhttp.h
 $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c $(BUILD)/llhttp/llhttp.h
 	$(quiet)$(CC) $(CFLAGS) -c -o $@ $<
 
+# Passwords that everybody tries first, one a line in the order of their bytes: the list that zxcvbn-ts keeps, of the widest use
+# among those that are kept at all. Shorter ones than six characters could be no part of a password that is admitted.
+common_version := 4.1.3
+common_sha256  := bf3027c16c069d7877e25dc8751bc819e10e479afcc5ee1a323eb2ab73129ca9
+common         := build/npm/zxcvbn-ts-language-common-$(common_version)
+
+$(common)/package.json: deploy/npm-files
+	$(quiet)deploy/npm-files @zxcvbn-ts/language-common $(common_version) $(common_sha256) $(common) && touch $@
+
+$(BUILD)/common_passwords.txt: $(common)/package.json Makefile
+	@mkdir -p $(@D)
+	$(quiet)tr ',' '\n' <$(common)/src/passwords.json | tr -d '[]"' | awk 'length >= 6' | LC_ALL=C sort -u >$@ && [ -s $@ ]
+
 # The page at /docs: files of ours and of one npm package, plain and compressed. Every BUILD shares what was fetched.
 ui_version := 5.34.1
 ui_sha256  := 8e7286de0230e431fc8a5a75490d28117af3d0c306413b6f9e17f7bb55045fb6
@@ -90,9 +103,9 @@ $(BUILD)/docs/swagger-ui.css $(BUILD)/docs/swagger-ui-bundle.js: $(ui)/package.j
 	@mkdir -p $(@D)
 	@cp $(ui)/$(@F) $@
 
-$(BUILD)/docs/licence.txt: $(ui)/package.json
+$(BUILD)/docs/licence.txt: $(ui)/package.json $(common)/package.json
 	@mkdir -p $(@D)
-	@cat $(ui)/NOTICE $(ui)/LICENSE $(ui)/swagger-ui-bundle.js.LICENSE.txt >$@
+	@cat $(ui)/NOTICE $(ui)/LICENSE $(ui)/swagger-ui-bundle.js.LICENSE.txt $(common)/LICENSE.txt >$@
 
 $(BUILD)/docs/%.gz: $(BUILD)/docs/%
 	$(quiet)gzip -9nc $< >$@
@@ -102,9 +115,9 @@ $(BUILD)/schema.binpb: $(contract)
 	@mkdir -p $(@D)
 	$(quiet)protoc -Iproto -I/usr/include --include_imports --include_source_info --descriptor_set_out=$@ $(protos)
 
-paged = $(foreach file,$(page) $(page:=.gz),docs/$(notdir $(file))=$(file))
+paged = $(foreach file,$(page) $(page:=.gz),docs/$(notdir $(file))=$(file)) common_passwords.txt=$(BUILD)/common_passwords.txt
 
-$(BUILD)/embedded.S: $(BUILD)/schema.binpb $(embedded) $(page) $(page:=.gz) deploy/embed Makefile
+$(BUILD)/embedded.S: $(BUILD)/schema.binpb $(embedded) $(page) $(page:=.gz) $(BUILD)/common_passwords.txt deploy/embed Makefile
 	$(quiet)deploy/embed schema.binpb=$(BUILD)/schema.binpb $(embedded) $(paged) >$@
 
 $(BUILD)/embedded.o: $(BUILD)/embedded.S
@@ -146,7 +159,7 @@ $(newer)/schema.binpb $(addprefix $(newer)/,$(patched) $(added)) &: tests/rollin
 	@protoc -I$(newer)/proto -I/usr/include --include_imports --include_source_info --descriptor_set_out=$(newer)/schema.binpb \
 	  $(protos:%=$(newer)/%)
 
-$(newer)/embedded.S: $(newer)/schema.binpb $(embedded) $(page) $(page:=.gz) deploy/embed Makefile
+$(newer)/embedded.S: $(newer)/schema.binpb $(embedded) $(page) $(page:=.gz) $(BUILD)/common_passwords.txt deploy/embed Makefile
 	$(quiet)deploy/embed schema.binpb=$(newer)/schema.binpb $(newly) $(paged) >$@
 
 $(newer)/embedded.o: $(newer)/embedded.S

@@ -33,6 +33,7 @@ static void read_caller(struct arena *arena, const Campus__Bus__Principal *told,
     *caller = (struct call_caller){
         .id = arena_strdup(arena, told->id),
         .person = copy_text(arena, told->person),
+        .session = copy_text(arena, told->session),
         .permissions = arena_alloc(arena, (count + 1) * sizeof *caller->permissions),
         .organisations = arena_alloc(arena, (count + 1) * sizeof *caller->organisations),
     };
@@ -148,6 +149,16 @@ size_t call_texts(struct call *call, const char *field, const char *const **valu
             texts[i++] = arena_text(call->arena, value.bytes);
     *values = texts;
     return count;
+}
+
+const char *call_person(const struct call *call)
+{
+    return call->caller.person;
+}
+
+const char *call_session(const struct call *call)
+{
+    return call->caller.session;
 }
 
 bool call_holds(const struct call *call, const char *permission, const char *place)

@@ -18,6 +18,9 @@ int64_t call_integer(const struct call *call, const char *field, int64_t absent)
 /* All values of a repeated string field. */
 size_t call_texts(struct call *call, const char *field, const char *const **values);
 
+/* The person who calls, and the session by which; NULL where there is none. */
+const char *call_person(const struct call *call);
+const char *call_session(const struct call *call);
 /* Whether the caller holds all that the pattern `permission` stands for ("membership.people.read", "membership.*") at an
  * organisation, "" for the whole campus. Only where the method has the option grants. */
 bool call_holds(const struct call *call, const char *permission, const char *place);

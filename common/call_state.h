@@ -15,6 +15,7 @@
 struct call_caller {
     const char *id; /* NULL for nobody */
     const char *person; /* or NULL */
+    const char *session; /* by which the person calls; NULL for a key */
     /* What they hold, and beside each where; only for methods that ask for it. */
     const char **permissions, **organisations;
     size_t grant_count;

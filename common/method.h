@@ -6,6 +6,7 @@
  *   :name       the request's field `name` (absent: NULL; a repeated field: an array; an enum: its lower-case name;
  *               an instant: timestamptz; a message: jsonb, and repeated ones a jsonb array), or one of
  *   :caller_id :caller_person   who calls (uuid; person NULL where none is behind the key)
+ *   :caller_session the session by which a person calls (uuid); NULL for a key
  *   :scopes     ltree[]: the subtrees in which the caller holds this method's permission; '{}' for nobody
  *   :grant_permissions :grant_organisations   text[], side by side: all that the caller holds, as patterns, and in which
  *               subtree; only where the method has the option grants
@@ -44,6 +45,8 @@
 #include "common/aside.h"
 #include "common/database.h"
 #include "common/schema.h"
+
+#include <stdio.h>
 
 struct call;
 struct job;
@@ -97,6 +100,8 @@ struct service {
     const char *const *sweeps;
     /* What the service needs of this host and does not find there, or NULL. Asked at start. NULL: it needs nothing. */
     const char *(*missing)(void);
+    /* Adds samples of the service's own to /metrics; or NULL. Any thread's numbers, so they are atomic. */
+    void (*metrics)(FILE *out);
 };
 
 #endif

@@ -193,6 +193,11 @@ static const char *caller_person(struct call *call)
     return call->caller.person;
 }
 
+static const char *caller_session(struct call *call)
+{
+    return call->caller.session;
+}
+
 static const char *scopes(struct call *call)
 {
     return parameter_array(call->arena, call->scopes, call->scope_count);
@@ -284,6 +289,7 @@ static const struct {
 } builtins[] = {
     { "caller_id", caller_id },
     { "caller_person", caller_person },
+    { "caller_session", caller_session },
     { "scopes", scopes },
     { "grant_permissions", grant_permissions },
     { "grant_organisations", grant_organisations },

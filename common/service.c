@@ -352,6 +352,8 @@ static void write_metrics(FILE *out, void *context)
     fprintf(out, "campus_calls_pending{service=\"%s\"} %zu\n", runtime->service->name, bus_pending(runtime->bus));
     for (size_t i = 0; i < runtime->runner_count; i++)
         job_metrics(runtime->runners[i], out);
+    if (runtime->service->metrics)
+        runtime->service->metrics(out);
 }
 
 static bool is_ready(void *context)

@@ -192,6 +192,7 @@ static Campus__Bus__Principal *caller_of(struct exchange *exchange)
     campus__bus__principal__init(caller);
     caller->id = unconst(principal->id);
     caller->person = unconst(principal->person);
+    caller->session = unconst(principal->session);
     caller->n_grants = principal->grant_count;
     caller->grants = arena_alloc(exchange->arena, (principal->grant_count + 1) * sizeof *caller->grants);
     for (size_t i = 0; i < principal->grant_count; i++)

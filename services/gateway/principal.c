@@ -49,7 +49,7 @@ struct entry {
 /* The fields of ResolveKey and of the messages in it, as the contract numbers them. */
 struct names {
     const struct field *token_hash; /* of its request */
-    const struct field *id, *person, *grants, *allowed_addresses, *expires_at; /* of its reply */
+    const struct field *id, *person, *session, *grants, *allowed_addresses, *expires_at; /* of its reply */
     const struct field *organisation, *permissions; /* of a grant */
 };
 
@@ -68,6 +68,7 @@ static bool find_names(const struct rpc *rpc, struct names *names)
         .token_hash = message_find(rpc->request, slice_text("token_hash")),
         .id = message_find(rpc->reply, slice_text("id")),
         .person = message_find(rpc->reply, slice_text("person")),
+        .session = message_find(rpc->reply, slice_text("session")),
         .grants = message_find(rpc->reply, slice_text("grants")),
         .allowed_addresses = message_find(rpc->reply, slice_text("allowed_addresses")),
         .expires_at = message_find(rpc->reply, slice_text("expires_at")),
@@ -76,7 +77,7 @@ static bool find_names(const struct rpc *rpc, struct names *names)
         return false;
     names->organisation = message_find(names->grants->message, slice_text("organisation"));
     names->permissions = message_find(names->grants->message, slice_text("permissions"));
-    return names->token_hash && names->id && names->person && names->allowed_addresses && names->expires_at &&
+    return names->token_hash && names->id && names->person && names->session && names->allowed_addresses && names->expires_at &&
            names->organisation && names->permissions;
 }
 
@@ -86,7 +87,7 @@ struct principals *principals_new(struct dispatcher *dispatcher, const struct sc
     const struct rpc *rpc = schema_rpc(schema, "ResolveKey");
     struct names names;
     if (!rpc || !find_names(rpc, &names)) {
-        *error = "the contract has no ResolveKey(token_hash) that gives id, person, grants (organisation, permissions), "
+        *error = "the contract has no ResolveKey(token_hash) that gives id, person, session, grants (organisation, permissions), "
                  "allowed_addresses, expires_at";
         return NULL;
     }
@@ -215,6 +216,8 @@ static void read_principal(struct entry *entry, struct slice body)
             principal->id = arena_text(arena, field.bytes);
         else if (field.number == names->person->number)
             principal->person = arena_text(arena, field.bytes);
+        else if (field.number == names->session->number)
+            principal->session = arena_text(arena, field.bytes);
         else if (field.number == names->grants->number)
             principal->grants[principal->grant_count++] = read_grant(arena, names, field.bytes);
         else if (field.number == names->allowed_addresses->number)
@@ -405,6 +408,7 @@ const struct principal *principal_copy(struct arena *arena, const struct princip
     *copy = (struct principal){
         .id = arena_strdup(arena, principal->id),
         .person = principal->person ? arena_strdup(arena, principal->person) : NULL,
+        .session = principal->session ? arena_strdup(arena, principal->session) : NULL,
         .grant_count = grants ? principal->grant_count : 0,
     };
     copy->grants = arena_alloc(arena, (copy->grant_count + 1) * sizeof *copy->grants);

@@ -26,6 +26,7 @@ struct principal_grant {
 struct principal {
     const char *id; /* a key's, or a person's who has signed in */
     const char *person; /* or NULL */
+    const char *session; /* by which a person calls; NULL for a key */
     struct principal_grant *grants;
     size_t grant_count;
     struct network *allowed; /* from where it may call */

@@ -61,12 +61,31 @@ touched AS (
   UPDATE api_key k SET last_used_at = campus.now()
     FROM found
    WHERE k.id = found.id AND (k.last_used_at IS NULL OR k.last_used_at < campus.now() - interval '1 minute')),
+signed_in AS (
+  SELECT s.id, s.person_id,
+         CASE WHEN s.token_hash = :token_hash THEN session_expires_at(s)
+              ELSE least(session_expires_at(s), s.previous_expires_at) END AS expires_at
+    FROM session s
+   WHERE (s.token_hash = :token_hash OR (s.previous_token_hash = :token_hash AND s.previous_expires_at > campus.now()))
+     AND s.revoked_at IS NULL AND session_expires_at(s) > campus.now() AND sign_in_refusal(s.person_id) IS NULL),
+used AS (
+  UPDATE session s SET last_used_at = campus.now()
+    FROM signed_in
+   WHERE s.id = signed_in.id AND s.last_used_at < campus.now() - interval '1 minute'),
+given AS (
+  SELECT g.organisation, g.permission, g.ends FROM found, key_grants(found.key) AS g
+   UNION ALL
+  SELECT a.organisation, rp.permission, a.ends
+    FROM signed_in, authority_of(signed_in.person_id, campus.now()) AS a JOIN role_permission rp ON rp.role = a.role),
 held AS (
-  SELECT found.id, g.organisation, array_agg(DISTINCT g.permission) AS permissions, min(g.ends) AS ends
-    FROM found, key_grants(found.key) AS g
-   GROUP BY found.id, g.organisation)
-SELECT found.id, found.person_id AS person, found.allowed_addresses,
-       (SELECT coalesce(jsonb_agg(jsonb_build_object('organisation', organisation::text, 'permissions', permissions)), '[]') FROM held)
-         AS grants,
-       least(found.expires_at, (SELECT min(ends) FROM held)) AS expires_at
-  FROM found
+  SELECT organisation, array_agg(DISTINCT permission) AS permissions, min(ends) AS ends FROM given GROUP BY organisation),
+grants AS (
+  SELECT coalesce(jsonb_agg(jsonb_build_object('organisation', organisation::text, 'permissions', permissions)), '[]') AS grants,
+         min(ends) AS ends
+    FROM held)
+SELECT found.id, found.person_id AS person, NULL::uuid AS session, found.allowed_addresses, grants.grants,
+       least(found.expires_at, grants.ends) AS expires_at
+  FROM found, grants
+ UNION ALL
+SELECT signed_in.person_id, signed_in.person_id, signed_in.id, '{}', grants.grants, least(signed_in.expires_at, grants.ends)
+  FROM signed_in, grants

@@ -2,6 +2,7 @@
 #include "services/membership/membership.h"
 
 #include "common/charset.h"
+#include "services/membership/password.h"
 #include "services/membership/tables.h"
 
 static const struct method *const tables[] = {
@@ -16,6 +17,9 @@ static const struct method *const tables[] = {
     role_methods,
     access_methods,
     key_methods,
+    account_methods,
+    factor_methods,
+    session_methods,
     handover_methods,
     transcript_methods,
     NULL,
@@ -31,6 +35,11 @@ static const struct consumer consumers[] = {
 
 static const char *const sweeps[] = { "sweep_mail_recipients", "sweep_mail", NULL };
 
+static void metrics(FILE *out)
+{
+    fprintf(out, "campus_password_hashes_total %lu\n", password_hashes());
+}
+
 const struct service membership_service = {
     .name = "membership",
     .tables = tables,
@@ -38,4 +47,5 @@ const struct service membership_service = {
     .jobs = mail_jobs,
     .sweeps = sweeps,
     .missing = charset_missing,
+    .metrics = metrics,
 };

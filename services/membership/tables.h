@@ -18,6 +18,9 @@ extern const struct method graduation_methods[];
 extern const struct method key_methods[];
 extern const struct method handover_methods[];
 extern const struct method transcript_methods[];
+extern const struct method account_methods[];
+extern const struct method factor_methods[];
+extern const struct method session_methods[];
 
 extern const struct job mail_jobs[];
 
