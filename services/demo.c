@@ -273,13 +273,20 @@ static bool load_offices(struct demo *demo)
     return demo_offices_load(&demo->caller, demo->arena, &staff);
 }
 
+static bool ask_beside(void *context, struct arena *arena, const char *method, struct slice request,
+                       struct slice *reply, const char **code)
+{
+    return local_call(context, arena, method, request, reply, code);
+}
+
 int demo_command(struct local *local, const struct schema *schema, const char *const *words)
 {
     (void)words;
     struct demo *demo = calloc(1, sizeof *demo);
     if (!demo)
         abort();
-    demo->caller.local = local;
+    demo->caller.ask = ask_beside;
+    demo->caller.context = local;
     demo->caller.schema = schema;
     demo->arena = arena_new();
     demo->caller.scratch = arena_new();

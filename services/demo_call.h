@@ -1,11 +1,16 @@
-/* demo_call.h -- calls with which `campus demo` fills a campus: fields by name, as text. */
+/* demo_call.h -- calls with which `campus demo` fills a campus and asks it: fields by name, as text. */
 #ifndef CAMPUS_DEMO_CALL_H
 #define CAMPUS_DEMO_CALL_H
 
-#include "services/local.h"
+#include "common/schema.h"
+
+/* Calls a method as the operator. True with the reply, in the arena; else with the refusal's code. */
+typedef bool demo_ask(void *context, struct arena *arena, const char *method, struct slice request, struct slice *reply,
+                      const char **code);
 
 struct demo_caller {
-    struct local *local;
+    demo_ask *ask;
+    void *context; /* of ask */
     const struct schema *schema;
     struct arena *scratch; /* of one call: the reply lies there until the next */
 };
@@ -25,5 +30,11 @@ bool demo_call_with(struct demo_caller *caller, const char *method, const struct
                     const char *fine, struct slice *reply) __attribute__((warn_unused_result));
 /* A text field of a reply, in the arena; NULL where it is absent. */
 const char *demo_text(struct arena *arena, const struct message *message, const char *name, struct slice wire);
+
+/* Goes on while it returns true. */
+typedef bool demo_visit_office(struct slice office, const struct message *message, void *context);
+/* Goes through the offices, of one organisation and of one kind where these are given. */
+bool demo_each_office(struct demo_caller *caller, struct slice path, struct slice kind, demo_visit_office *visit,
+                      void *context) __attribute__((warn_unused_result));
 
 #endif

@@ -3,9 +3,10 @@
 
 #include "common/csv.h"
 #include "common/embed.h"
-#include "common/wire.h"
 
 #include <assert.h>
+#include <stdio.h>
+#include <time.h>
 
 enum { COLUMNS = 8, MOST_ROWS = 64, MOST_GIVEN = 16 };
 
@@ -56,28 +57,6 @@ static size_t give_roles(struct demo_given *given, struct slice list)
 
 /* ---- what is there ---- */
 
-typedef bool visit_office(struct slice office, const struct message *message, void *context);
-
-/* Goes through the offices of one organisation, and of one kind where it is given. */
-static bool each_office(struct demo_caller *caller, struct slice path, struct slice kind, visit_office *visit, void *context)
-{
-    const struct rpc *rpc = schema_rpc(caller->schema, "ListOffices");
-    const struct demo_given given[] = {
-        { slice_text("organisation"), path },
-        { slice_text("page_size"), slice_text("200") },
-        { slice_text("kind"), kind },
-    };
-    struct slice reply;
-    struct wire_field field;
-    if (!demo_call_with(caller, "ListOffices", given, kind.size ? 3 : 2, NULL, &reply))
-        return false;
-    struct wire_reader reader = wire_read(reply);
-    while (wire_next(&reader, &field))
-        if (field.number == rpc->rows->number && !visit(field.bytes, rpc->rows->message, context))
-            break;
-    return true;
-}
-
 /* Looks for an office by its title. */
 struct search {
     struct arena *arena;
@@ -115,7 +94,7 @@ static bool establish(struct staffing *staffing, struct slice path, const struct
     staffing->offices++;
     if (reply.size)
         search.id = demo_text(staffing->arena, rpc->reply, "id", reply);
-    else if (!each_office(staffing->caller, path, template->cells[KIND], is_titled, &search))
+    else if (!demo_each_office(staffing->caller, path, template->cells[KIND], is_titled, &search))
         return false;
     *id = search.id;
     return search.id || demo_fail("CreateOffice", "the office is there under another kind");
@@ -123,14 +102,27 @@ static bool establish(struct staffing *staffing, struct slice path, const struct
 
 /* ---- appointments ---- */
 
-/* How an office came to its state: when the appointment began, when the term ends, whether its holder only acts. */
+/* How an office came to its state: how many years ago the academic year began in which its holder began, for a year; and
+ * whether they only act. */
 static const struct {
-    const char *state, *since, *term_until, *acting;
+    const char *state;
+    int ago;
+    const char *acting;
 } histories[] = {
-    { "held", "2026-09-01", "2027-09-01", "false" },
-    { "acting", "2026-09-01", "2027-03-01", "true" },
-    { "carried_over", "2025-09-01", "2026-09-01", "false" },
+    { "held", 0, "false" },
+    { "acting", 0, "true" },
+    { "carried_over", 1, "false" },
 };
+
+/* The first day of an academic year: the first of September. */
+static struct slice first_day(struct arena *arena, int ago)
+{
+    time_t now = time(NULL);
+    struct tm today;
+    gmtime_r(&now, &today);
+    int year = today.tm_year + 1900 - (today.tm_mon < 8) - ago;
+    return slice_text(arena_printf(arena, "%d-09-01", year));
+}
 
 static bool appoint(struct staffing *staffing, const char *office, struct slice state)
 {
@@ -142,8 +134,8 @@ static bool appoint(struct staffing *staffing, const char *office, struct slice 
         const struct demo_given given[] = {
             { slice_text("office_id"), slice_text(office) },
             { slice_text("person_id"), slice_text(staffing->staff->people[staffing->next++]) },
-            { slice_text("since"), slice_text(histories[i].since) },
-            { slice_text("term_until"), slice_text(histories[i].term_until) },
+            { slice_text("since"), first_day(staffing->arena, histories[i].ago) },
+            { slice_text("term_until"), first_day(staffing->arena, histories[i].ago - 1) },
             { slice_text("acting"), slice_text(histories[i].acting) },
             { slice_text("chosen"), slice_text("election") },
             { slice_text("resolution"), slice_text("学代会决议 2026-1 号") },

@@ -1,4 +1,4 @@
-/* demo_offices.h -- who holds which office on the demo campus, and how to become one of them. */
+/* demo_offices.h -- who holds which office on the demo campus. */
 #ifndef CAMPUS_DEMO_OFFICES_H
 #define CAMPUS_DEMO_OFFICES_H
 
@@ -15,9 +15,5 @@ struct demo_staff {
 /* Establishes the offices of demo/offices.csv and appoints to them. Run again it changes nothing. */
 bool demo_offices_load(struct demo_caller *caller, struct arena *arena, const struct demo_staff *staff)
     __attribute__((warn_unused_result));
-
-/* `campus demo sign-in NAME`: a session of who holds an office ("su.chair", "su.rights.head"), printed on standard output.
- * Without a name: the names there are. The exit code. */
-int demo_sign_in(struct local *local, const struct schema *schema, const char *const *words);
 
 #endif

@@ -7,6 +7,7 @@
 #include "services/call_command.h"
 #include "services/demo.h"
 #include "services/demo_mark.h"
+#include "services/demo_sign_in.h"
 #include "services/health_command.h"
 #include "services/keys_command.h"
 #include "services/local.h"
@@ -105,7 +106,8 @@ static bool mark_demo(struct command_line *line)
 {
     const char *error = NULL;
     line->mark = demo_mark_open(line->arena, line->settings.database, &error);
-    bool marked = line->mark && (*line->words ? demo_mark_reset : demo_mark_set)(line->mark, &error);
+    bool reset = *line->words && strcmp(*line->words, "reset") == 0;
+    bool marked = line->mark && (reset ? demo_mark_reset : demo_mark_set)(line->mark, &error);
     if (!marked)
         fail(error);
     return marked;
@@ -114,9 +116,15 @@ static bool mark_demo(struct command_line *line)
 static int demo(struct command_line *line)
 {
     const char *const *words = line->words;
-    if (*words && (strcmp(*words, "reset") != 0 || words[1])) {
-        fail("demo takes the word reset, or none");
+    bool sign_in = *words && strcmp(*words, "sign-in") == 0, reset = *words && strcmp(*words, "reset") == 0;
+    bool fits = sign_in ? !words[1] || !words[2] : reset ? !words[1] : !*words;
+    if (!fits) {
+        fail("demo takes reset, or sign-in and the name of an office, or nothing");
         return EXIT_USAGE;
+    }
+    if (sign_in) {
+        const struct schema *schema = load_schema(line->arena);
+        return schema ? demo_sign_in(line->arena, &line->settings, schema, words[1]) : 1;
     }
     int exit_code = with_membership(line, mark_demo, demo_command);
     demo_mark_close(line->mark);
@@ -168,8 +176,10 @@ static const struct {
       status, WORDS_AND_OPTIONS },
     { "health", "", "ask this host's process (setting metrics_listen) whether it is ready; 1 where it is not", health,
       NO_WORDS },
-    { "demo", "[reset]", "fill an empty database with the demo campus; or empty a demo campus and fill it anew", demo,
-      WORDS },
+    { "demo", "[reset | sign-in [OFFICE]]",
+      "fill an empty database with the demo campus; empty a demo campus and fill it anew; or a session of who holds an "
+      "office there (su.chair, su.rights.head)",
+      demo, WORDS },
     { "version", "", "say which program this is", version, NO_WORDS },
 };
 

@@ -6,8 +6,6 @@
 #include "services/membership/account_token.h"
 #include "services/membership/proof.h"
 
-static const char recover[] = "membership.accounts.recover";
-
 /* The id of this request's token: derived, so that a retry names the same; an id of version 8 (RFC 9562 §5.8). */
 static const char *token_id(struct call *call)
 {
@@ -36,7 +34,6 @@ static void add_token(struct call *call)
 static void invite_check(struct call *call)
 {
     add_token(call);
-    call_add(call, "recovers", call_holds(call, recover) ? "true" : "false");
 }
 
 static void invite_finish(struct call *call)
@@ -69,7 +66,7 @@ static void change_check(struct call *call)
 }
 
 const struct method account_methods[] = {
-    { "InvitePerson", .check = invite_check, .adds = "token_id, token_hash, recovers",
+    { "InvitePerson", .check = invite_check, .adds = "token_id, token_hash",
       .query = "target_invited, void_tokens, invite_person", .finish = invite_finish },
     { "SetUpAccount", .first = "find_token", .check = set_up_check, .aside = ASIDE_HASH, .adds = "password_hash",
       .query = "lock_token, set_up_account" },

@@ -7,9 +7,13 @@ SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,
        CASE WHEN p.home <@ ANY (:scopes) THEN coalesce(
             sign_in_refusal(p.id),
             CASE WHEN :deliver::text = 'email' AND p.email IS NULL THEN 'no_email' END,
-            CASE WHEN :deliver IS DISTINCT FROM 'email' AND NOT :recovers::bool
-                  AND EXISTS (SELECT FROM account a WHERE a.person_id = p.id AND a.password_hash IS NOT NULL)
-                 THEN 'recover_not_permitted' END) END AS refusal
+            CASE WHEN :deliver = 'email' THEN NULL
+                 WHEN EXISTS (SELECT FROM account a WHERE a.person_id = p.id AND a.password_hash IS NOT NULL)
+                  AND NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[],
+                                       ARRAY['membership.accounts.recover'], p.home)
+                 THEN 'recover_not_permitted'
+                 WHEN authority_exceeds(p.id, :grant_organisations, :grant_permissions) THEN 'authority_exceeds_yours'
+            END) END AS refusal
   FROM person p
  WHERE p.id = :id::uuid
    FOR NO KEY UPDATE

@@ -64,7 +64,7 @@ reply AS (
     FROM judged LEFT JOIN made ON true)
 
 -- name: target_person_to_issue
-SELECT sign_in_refusal(p.id) AS refusal
+SELECT CASE WHEN NOT EXISTS (SELECT FROM campus.demo) THEN 'not_a_demo' ELSE sign_in_refusal(p.id) END AS refusal
   FROM person p
  WHERE p.id = coalesce(:person_id::uuid, (SELECT n.id FROM person n WHERE n.student_number = :student_number))
 

@@ -230,6 +230,16 @@ LANGUAGE sql STABLE AS $$
      WHERE EXISTS (SELECT FROM membership.person p WHERE p.id = $1 AND p.status <> 'left')
 $$;
 
+-- Whether a person may do what the caller, who holds `permissions[i]` in `organisations[i]`, may not: to become them would be to
+-- rise.
+CREATE FUNCTION authority_exceeds(person uuid, organisations text[], permissions text[]) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM membership.authority_of(person, campus.now()) a
+                     JOIN membership.role_permission rp ON rp.role = a.role
+                    WHERE a.via <> 'everyone'
+                      AND NOT campus.holds(organisations, permissions, ARRAY[rp.permission], a.organisation))
+$$;
+
 -- ---- keys ----
 
 ALTER TABLE api_key

@@ -172,8 +172,9 @@ GRANT SELECT, INSERT, UPDATE ON account TO campus_membership;
 GRANT SELECT, INSERT, UPDATE, DELETE ON account_token, account_recovery_code, account_client, sign_in_failure, session
    TO campus_membership;
 
--- roles: INSERT INTO role_permission (role, permission) VALUES
--- roles:     ('secretary', 'membership.accounts.read'), ('secretary', 'membership.accounts.write'),
--- roles:     ('registrar', 'membership.accounts.read'), ('registrar', 'membership.accounts.write'),
--- roles:     ('registrar', 'membership.sessions.read'), ('registrar', 'membership.sessions.write'),
--- roles:     ('auditor', 'membership.accounts.read'), ('auditor', 'membership.sessions.read');
+INSERT INTO role_permission (role, permission) VALUES
+    ('secretary', 'membership.accounts.read'), ('secretary', 'membership.accounts.write'),
+    ('registrar', 'membership.accounts.read'), ('registrar', 'membership.accounts.write'),
+    ('registrar', 'membership.accounts.recover'),
+    ('registrar', 'membership.sessions.read'), ('registrar', 'membership.sessions.write'),
+    ('auditor', 'membership.accounts.read'), ('auditor', 'membership.sessions.read');
