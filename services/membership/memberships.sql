@@ -164,6 +164,9 @@ banned AS (
     FROM made
    WHERE :ban_until IS NOT NULL
   RETURNING *),
+mailed AS (
+  INSERT INTO mail (kind, recipient, subject_id)
+  SELECT 'member_expelled', p.email, made.id FROM made JOIN person p ON p.id = made.person_id WHERE p.email IS NOT NULL),
 reply AS (
   SELECT id, person_id, organisation::text, kind, since, until, reason, renew_by, version, created_at, updated_at FROM made),
 facts AS (

@@ -428,6 +428,19 @@ def test_applying_twice_at_once(campus, client):
 # -- what waits --------------------------------------------------------------------------------------------------------
 
 
+def test_applicants_are_told_by_mail(campus, client):
+    made = campaign(client, union(client))
+    with somebody(campus, client, email="lilei@campus.example") as a, somebody(campus, client) as b:
+        ones = [submitted(caller, made["id"])["id"] for caller in (a, b)]
+    for one in ones:
+        act(client, one, "interview", **WHEN).expect(200)
+    act(client, ones[0], "accept").expect(200)
+    act(client, ones[1], "refuse", reason="a").expect(200)
+    mails = campus.sql("SELECT kind, recipient, subject_id FROM membership.mail "
+                       f"WHERE subject_id IN ('{ones[0]}', '{ones[1]}') ORDER BY id")
+    assert mails == [[kind, "lilei@campus.example", ones[0]] for kind in ("application_interview", "application_decided")]
+
+
 def test_open_items_belong_to_the_organisation(campus, client):
     made = campaign(client, union(client))
     one, other = applied(campus, client, made["id"], 2)

@@ -37,18 +37,18 @@ SELECT ('crowd.d' || n)::ltree, 'department', 'a' FROM generate_series(0, 399) n
 INSERT INTO person (id, student_number, name, home)
 SELECT new_id(), 'J' || n, 'a', ('crowd.d' || n % 400)::ltree FROM generate_series(1, 10000) n;
 INSERT INTO campaign (id, organisation, title, opens_at, closes_at, gives)
-SELECT new_id(), ('crowd.d' || n % 400)::ltree, 'a', '2020-01-01', '2020-02-01'::timestamptz + n * interval '1 minute', 'member'
+SELECT new_id(), ('crowd.d' || n % 400)::ltree, 'a', '2020-01-01'::timestamptz, '2020-02-01'::timestamptz + n * interval '1 minute', 'member'
   FROM generate_series(1, 3900) n
  UNION ALL
-SELECT new_id(), ('crowd.d' || n)::ltree, 'a', '2020-01-01', '2090-02-01'::timestamptz + n * interval '1 minute', 'member'
+SELECT new_id(), ('crowd.d' || n)::ltree, 'a', '2020-01-01'::timestamptz, '2090-02-01'::timestamptz + n * interval '1 minute', 'member'
   FROM generate_series(1, 100) n;
 INSERT INTO campaign_track (campaign_id, organisation) SELECT id, organisation FROM campaign;
 INSERT INTO application (id, campaign_id, person_id, choices, state)
-SELECT new_id(), c.id, p.id, ARRAY[c.organisation], CASE WHEN row_number() OVER () % 100 = 0 THEN 'interview' ELSE 'submitted' END
+SELECT new_id(), c.id, p.id, ARRAY[c.organisation], CASE WHEN p.student_number LIKE '%07' THEN 'interview' ELSE 'submitted' END
   FROM (SELECT id, organisation FROM campaign ORDER BY closes_at DESC LIMIT 2) c, person p;
 INSERT INTO ban (id, person_id, organisation, since, until, reason)
 SELECT new_id(), (SELECT id FROM person WHERE student_number = 'J' || (n % 1000 + 1)), ('crowd.d' || n % 400)::ltree,
-       '2020-01-01', '2090-01-01', 'a'
+       '2020-01-01'::date, '2090-01-01'::date, 'a'
   FROM generate_series(1, 4000) n;
 ANALYZE;
 """

@@ -44,7 +44,7 @@ def test_a_system_leaves_nothing(campus, client):
 
 def test_expelled_for_a_reason_and_banned(campus, client):
     top, first, _ = branches(client)
-    with somebody(campus, client) as anyone:
+    with somebody(campus, client, email="lilei@campus.example") as anyone:
         made = membership(client, anyone.person["id"], first, since="2024-01-01")
         told = post(client, made, "expel", expulsion_reason="伪造记录", ban_until=today(campus, 30)).expect(200).json()
         assert told["reason"] == "expelled" and told["until"] == today(campus) and told["expulsion_reason"] == "伪造记录"
@@ -54,6 +54,7 @@ def test_expelled_for_a_reason_and_banned(campus, client):
             (first, today(campus), today(campus, 30), "伪造记录")]
         check_problem(client.post("/v1/memberships", {"person_id": anyone.person["id"], "organisation": first}), 409, "banned")
         membership(client, anyone.person["id"], top)  # elsewhere they can
+    assert campus.value(f"SELECT kind FROM membership.mail WHERE subject_id = '{made['id']}'") == "member_expelled"
     stored = campus.value("SELECT string_agg(rows::text, '') FROM membership.answer WHERE method = 'ExpelMember'")
     assert "伪造记录" not in stored
     facts = campus.sql("SELECT type, data->>'reason' FROM membership.fact "

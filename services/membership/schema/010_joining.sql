@@ -351,6 +351,8 @@ DROP TRIGGER membership_closed ON membership;
 CREATE TRIGGER membership_closed AFTER UPDATE ON membership REFERENCING OLD TABLE AS before NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION person_reach_of_closed();
 
+INSERT INTO mail_kind VALUES ('application_interview'), ('member_expelled'); -- 'application_decided' there is
+
 GRANT SELECT, INSERT, UPDATE ON campaign, application, ban, membership_term TO campus_membership;
 GRANT SELECT, INSERT, UPDATE, DELETE ON campaign_track TO campus_membership;
 GRANT SELECT, INSERT ON application_conflict, application_comment TO campus_membership;
