@@ -36,6 +36,7 @@ static void test_what_fits(void **state)
     assert_string_equal(fitting(OID_UUID_ARRAY), "tags ");
     assert_string_equal(fitting(OID_INT4_ARRAY), "sizes ");
     assert_string_equal(fitting(OID_FIRST_EXTENSION), "title tags id email phone "); /* ltree, ltree[] */
+    assert_string_equal(fitting(OID_JSONB), "venue people ");
     assert_string_equal(fitting(1700), ""); /* numeric */
     assert_string_equal(fitting(0), "");
 }
@@ -108,6 +109,28 @@ static void test_repeated_fields(void **state)
     assert_string_equal(text_of(SAMPLE_KINDS, &wire), "{\"union\",\"society\"}");
 }
 
+static void put_message(struct buffer *wire, int index, const char *text)
+{
+    const struct field *field = &sample_message.fields[index];
+    size_t mark = wire_open(wire, field->number);
+    wire_put_text(wire, field->message->fields[0].number, text); /* its name */
+    wire_close(wire, mark);
+}
+
+static void test_messages_are_json(void **state)
+{
+    (void)state;
+    struct buffer wire = buffer_in(arena);
+    assert_null(text_of(SAMPLE_VENUE, &wire));
+    assert_null(text_of(SAMPLE_PEOPLE, &wire));
+    put_message(&wire, SAMPLE_PEOPLE, "a\"b");
+    put_message(&wire, SAMPLE_VENUE, "first");
+    put_message(&wire, SAMPLE_PEOPLE, "");
+    put_message(&wire, SAMPLE_VENUE, "last");
+    assert_string_equal(text_of(SAMPLE_VENUE, &wire), "{\"name\":\"last\"}");
+    assert_string_equal(text_of(SAMPLE_PEOPLE, &wire), "[{\"name\":\"a\\\"b\"},{\"name\":\"\"}]");
+}
+
 static void test_array(void **state)
 {
     (void)state;
@@ -161,9 +184,12 @@ static void test_builtins_of_nobody(void **state)
 static void test_builtins_of_somebody(void **state)
 {
     (void)state;
-    const char *scopes[] = { "", "su" }, *permissions[] = { "membership.*" }, *places[] = { "su" }, *set[] = { "title" };
+    const char *scopes[] = { "", "su" }, *permissions[] = { "membership.*" }, *places[] = { "su" },
+               *set[] = { "title" };
     struct call call = nobody();
-    call.caller = (struct call_caller){ .id = "i", .person = "p", .permissions = permissions, .organisations = places, .grant_count = 1 };
+    call.caller = (struct call_caller){
+        .id = "i", .person = "p", .permissions = permissions, .organisations = places, .grant_count = 1
+    };
     call.scopes = scopes;
     call.scope_count = 2;
     call.set = set;
@@ -213,6 +239,7 @@ int main(void)
         TEST(test_absent_is_null),
         TEST(test_last_occurrence_counts),
         TEST(test_repeated_fields),
+        TEST(test_messages_are_json),
         TEST(test_array),
         TEST(test_bytes),
         TEST(test_builtins_of_nobody),
