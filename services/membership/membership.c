@@ -21,6 +21,7 @@ static const struct method *const tables[] = {
     factor_methods,
     session_methods,
     handover_methods,
+    registration_methods,
     transcript_methods,
     NULL,
 };

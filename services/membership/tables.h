@@ -17,6 +17,7 @@ extern const struct method ban_methods[];
 extern const struct method graduation_methods[];
 extern const struct method key_methods[];
 extern const struct method handover_methods[];
+extern const struct method registration_methods[];
 extern const struct method transcript_methods[];
 extern const struct method account_methods[];
 extern const struct method factor_methods[];
