@@ -38,13 +38,14 @@ judged AS (
          -- An empty cell says nothing; the home by default is only for who is new.
          (coalesce(g.name, p.name), coalesce(g.latin_name, p.latin_name),
           CASE WHEN g.home_name IS NULL THEN p.home ELSE h.path END, coalesce(g.grade, p.grade),
-          coalesce(g.class_name, p.class_name), coalesce(g.status, p.status), coalesce(g.email, p.email),
-          coalesce(g.phone, p.phone))
+          coalesce(g.class_name, p.class_name), coalesce(g.status, p.status), coalesce(g.email, p.email))
          IS DISTINCT FROM
-         (p.name, p.latin_name, p.home, p.grade, p.class_name, p.status, p.email, p.phone) AS differs,
+         (p.name, p.latin_name, p.home, p.grade, p.class_name, p.status, p.email)
+         OR (g.phone IS NOT NULL AND md5(g.phone) IS DISTINCT FROM s.digest) AS differs,
          g.home_name IS NOT NULL AS moves
     FROM given g
     LEFT JOIN person p ON p.student_number = g.student_number
+    LEFT JOIN sensitive s ON s.person_id = p.id AND s.field = 'phone'
     LEFT JOIN homes h ON h.home_asked = g.home_asked),
 -- New ids are given here, so that what was inserted need not be joined to what was asked.
 result AS MATERIALIZED (
@@ -66,7 +67,7 @@ updated AS (
      SET name = coalesce(r.name, p.name), latin_name = coalesce(r.latin_name, p.latin_name),
          home = CASE WHEN r.moves THEN r.home ELSE p.home END, grade = coalesce(r.grade, p.grade),
          class_name = coalesce(r.class_name, p.class_name), status = coalesce(r.status, p.status),
-         email = coalesce(r.email, p.email), phone = coalesce(r.phone, p.phone),
+         email = coalesce(r.email, p.email), phone = r.phone, -- NULL leaves it: see person_phone()
          version = p.version + 1, updated_at = (SELECT campus.now())
     FROM result r
    WHERE p.id = r.id AND r.outcome = 'updated' AND NOT coalesce(:dry_run, false)

@@ -23,6 +23,7 @@ static const struct method *const tables[] = {
     handover_methods,
     registration_methods,
     transcript_methods,
+    privacy_methods,
     NULL,
 };
 

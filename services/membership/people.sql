@@ -24,7 +24,7 @@ facts AS (
 
 -- Whoever may read at the person's home, most callers, is let in by that alone; the index is asked for the others.
 -- name: get_person
-SELECT id, student_number, name, latin_name, home::text, grade, class_name, status, email, phone,
+SELECT id, student_number, name, latin_name, home::text, grade, class_name, status, email,
        version, created_at, updated_at
   FROM person p
  WHERE id = :id::uuid
@@ -55,7 +55,7 @@ SELECT p.*
          ORDER BY r.person_id
          LIMIT :page_limit) AS page
  CROSS JOIN LATERAL (
-       SELECT id, student_number, name, latin_name, home::text, grade, class_name, status, email, phone,
+       SELECT id, student_number, name, latin_name, home::text, grade, class_name, status, email,
               version, created_at, updated_at
          FROM person WHERE id = page.person_id LIMIT 1) AS p
  ORDER BY p.id
@@ -80,7 +80,7 @@ SELECT p.*
          ORDER BY r.name, r.person_id
          LIMIT :page_limit) AS page
  CROSS JOIN LATERAL (
-       SELECT id, student_number, name, latin_name, home::text, grade, class_name, status, email, phone,
+       SELECT id, student_number, name, latin_name, home::text, grade, class_name, status, email,
               version, created_at, updated_at
          FROM person WHERE id = page.person_id LIMIT 1) AS p
  ORDER BY page.name, p.id
@@ -104,7 +104,7 @@ SELECT p.*
          ORDER BY r.student_number
          LIMIT :page_limit) AS page
  CROSS JOIN LATERAL (
-       SELECT id, student_number, name, latin_name, home::text, grade, class_name, status, email, phone,
+       SELECT id, student_number, name, latin_name, home::text, grade, class_name, status, email,
               version, created_at, updated_at
          FROM person WHERE id = page.person_id LIMIT 1) AS p
  ORDER BY p.student_number
@@ -112,7 +112,7 @@ SELECT p.*
 -- Each search is planned by its words, which therefore stand in no sub-select: what many have is met soon on a walk in the list's
 -- order, what few have is found by its grams and sorted. By name it is always sorted, as who shares a name stands in one place.
 -- name: search_people
-SELECT p.id, p.student_number, p.name, p.latin_name, p.home::text, p.grade, p.class_name, p.status, p.email, p.phone,
+SELECT p.id, p.student_number, p.name, p.latin_name, p.home::text, p.grade, p.class_name, p.status, p.email,
        p.version, p.created_at, p.updated_at
   FROM person p
  WHERE ((p.grams @> campus.query_grams(:q::text) AND p.folded LIKE ALL (campus.query_patterns(:q)))
@@ -201,7 +201,7 @@ made AS (
          class_name = CASE WHEN 'class_name' = ANY (:set) THEN :class_name ELSE class_name END,
          status = CASE WHEN 'status' = ANY (:set) THEN :status::text ELSE status END,
          email = CASE WHEN 'email' = ANY (:set) THEN :email ELSE email END,
-         phone = CASE WHEN 'phone' = ANY (:set) THEN :phone ELSE phone END,
+         phone = CASE WHEN 'phone' = ANY (:set) THEN coalesce(:phone, '') END, -- '' takes it away: see person_phone()
          version = version + 1,
          updated_at = campus.now()
    WHERE id = :id AND home <@ ANY (:scopes::ltree[]) AND version = coalesce(:if_version::bigint, version)
@@ -216,5 +216,5 @@ facts AS (
          jsonb_build_object('fields', (
              SELECT coalesce(jsonb_agg(n.key ORDER BY n.key), '[]')
                FROM jsonb_each(to_jsonb(made)) n JOIN jsonb_each(to_jsonb(old)) o USING (key)
-              WHERE n.value <> o.value AND n.key = ANY (:set))) AS data
+              WHERE (n.value <> o.value OR n.key = 'phone') AND n.key = ANY (:set))) AS data
     FROM made, old)

@@ -19,6 +19,7 @@ extern const struct method key_methods[];
 extern const struct method handover_methods[];
 extern const struct method registration_methods[];
 extern const struct method transcript_methods[];
+extern const struct method privacy_methods[];
 extern const struct method account_methods[];
 extern const struct method factor_methods[];
 extern const struct method session_methods[];

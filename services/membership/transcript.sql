@@ -364,7 +364,7 @@ facts AS (
 -- Always a row: what is not there is looked at for as long as what is. Whether the code is good .finish says.
 -- name: verify_transcript
 SELECT CASE WHEN c.number IS NULL THEN 'unknown' WHEN c.revoked_at IS NOT NULL THEN 'revoked' ELSE 'valid' END AS state,
-       c.masked_name AS name, c.issued_on::text AS issued_on,
+       c.masked_name, c.issued_on::text AS issued_on,
        (c.revoked_at AT TIME ZONE (SELECT time_zone FROM campus.clock))::date::text AS revoked_on,
        c.snapshot AS totals, encode(c.snapshot_hash, 'hex') AS snapshot_hash, k.public_key
   FROM (SELECT :number::text AS number) AS asked

@@ -21,6 +21,7 @@ from load import Sent
 #   place   makes something at a place: 403
 #   rows    200, each row refused
 #   campus  of the whole campus: 403 for whoever holds it in a part
+#   harmless  200, about nobody
 #   public  200 for everybody
 
 
@@ -120,6 +121,19 @@ REQUESTS = {
     "VerifyTranscript": ("public", lambda c, top: (
         "/v1/transcripts/{number}:verify?code={code}".format(**certificate(c, top)), {})),
     "ListTranscriptKeys": ("public", lambda c, top: ("/v1/transcript_keys", {})),
+    "ListPersonalFields": (None, lambda c, top: ("/v1/personal_fields", {})),
+    "ReadSensitive": ("one", lambda c, top: (f"/v1/people/{somebody(c, top)}/sensitive:read", {"json": {
+        "fields": ["phone"], "read_reason": "a test"}})),
+    "SetSensitive": ("one", lambda c, top: (f"/v1/people/{somebody(c, top)}/sensitive/phone", {"json": {"value": "110"}})),
+    "ClearSensitive": ("one", lambda c, top: (f"/v1/people/{somebody(c, top)}/sensitive/phone", {})),
+    "ListSensitiveReads": ("one", lambda c, top: (f"/v1/people/{somebody(c, top)}/sensitive_reads", {})),
+    "ListConsentWordings": (None, lambda c, top: ("/v1/consent_wordings", {})),
+    "RecordConsent": ("one", lambda c, top: (f"/v1/people/{somebody(c, top)}/consents", {"json": {
+        "field": "health", "state": "given", "wording": 1}})),
+    "ListConsents": ("one", lambda c, top: (f"/v1/people/{somebody(c, top)}/consents", {})),
+    "ExportPerson": ("one", lambda c, top: (f"/v1/people/{somebody(c, top)}/export", {})),
+    "ErasePerson": ("one", lambda c, top: (f"/v1/people/{somebody(c, top)}:erase", {"json": {}})),
+    "MinimisePeople": ("harmless", lambda c, top: ("/v1/privacy:minimise", {"json": {"dry_run": True}})),
 }
 
 
@@ -189,6 +203,8 @@ def test_matrix(campus, client, operations, places, name):
             assert sort != "rows" or answer.json()["created"] == 1, told
         elif kind in ("without", "near"):
             check_problem(answer, 403, "permission_denied")
+        elif sort == "harmless":
+            assert answer.expect(200).json()["people"] == 0, told
         elif sort == "one":
             check_problem(answer, 404, "not_found")
         elif sort == "place":

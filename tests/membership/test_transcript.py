@@ -427,9 +427,9 @@ def test_a_certificate_is_checked_with_other_tools(own, client, anonymous, someb
     assert openssl_verifies(tmp_path, public, made["statement"], signature)
     assert not openssl_verifies(tmp_path, public, made["statement"] + " ", signature)
     told = verify(anonymous, made["number"], made["code"])
-    assert told["state"] == "valid" and told["name"] == "张*" and told["issued_on"] == made["issued_on"]
+    assert told["state"] == "valid" and told["masked_name"] == "张*" and told["issued_on"] == made["issued_on"]
     assert [(total["module"], total["credits"]) for total in told["totals"]] == [("innovation", 150)]
-    assert set(told) == {"state", "name", "issued_on", "totals"}
+    assert set(told) == {"state", "masked_name", "issued_on", "totals"}
     listed, = own.get(f"/v1/people/{somebody}/transcripts").expect(200).json()["transcripts"]
     assert listed["number"] == made["number"] and not {"code", "signature"} & set(listed)
     # What is earned later is not in it.
