@@ -386,8 +386,8 @@ GRANT SELECT (person_id, field, digest) ON sensitive TO campus_membership;
 GRANT SELECT ON personal_field, consent_wording, sensitive_reading, personal_export, personal_export_transcript TO campus_membership;
 GRANT SELECT, INSERT ON consent TO campus_membership;
 
--- roles: INSERT INTO role_permission (role, permission) VALUES
--- roles:     ('privacy_officer', 'membership.privacy.export'), ('privacy_officer', 'membership.privacy.erase'),
--- roles:     ('privacy_officer', 'membership.privacy.minimise'), ('privacy_officer', 'membership.sensitive_reads.read'),
--- roles:     ('registrar', 'membership.sensitive.read'), ('registrar', 'membership.sensitive.write'),
--- roles:     ('secretary', 'membership.sensitive.read'), ('auditor', 'membership.sensitive_reads.read');
+INSERT INTO role_permission (role, permission) VALUES
+    ('privacy_officer', 'membership.privacy.export'), ('privacy_officer', 'membership.privacy.erase'),
+    ('privacy_officer', 'membership.privacy.minimise'), ('privacy_officer', 'membership.sensitive_reads.read'),
+    ('registrar', 'membership.sensitive.read'), ('registrar', 'membership.sensitive.write'),
+    ('secretary', 'membership.sensitive.read'), ('auditor', 'membership.sensitive_reads.read');
