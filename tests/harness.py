@@ -23,6 +23,7 @@ import tempfile
 import time
 import urllib.parse
 
+import refusals
 import tls as tlslib
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
@@ -641,10 +642,12 @@ class Client:
         try:
             self.connection.request(method, path, body, {k: v for k, v in sent.items() if v is not None})
             answer = self.connection.getresponse()
-            return Response(method, path, answer.status, answer.headers, answer.read())
+            response = Response(method, path, answer.status, answer.headers, answer.read())
         except BaseException:
             self.close()
             raise
+        refusals.note(method, path, response.status, response.headers.get_content_type(), response.body)
+        return response
 
     def get(self, path, **more):
         return self.request("GET", path, **more)
