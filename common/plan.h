@@ -23,8 +23,7 @@ struct source {
 
 /* Columns that the framework itself reads, -1 where there are none. */
 struct control_columns {
-    int visible, permitted, version, refusal;
-    int refused, retry_after_ms; /* of a WRITE's reply */
+    int visible, permitted, version, refusal, refused, retry_after_ms; /* the last two of a WRITE's reply */
 };
 
 struct bound_step {
@@ -61,12 +60,10 @@ struct echo {
 struct plan {
     const struct method *method;
     const struct rpc *rpc;
-    enum lane lane;
-    enum lane first_lane;
+    enum lane lane, first_lane;
     struct bound_step *first; /* what is read before .check */
-    size_t first_count;
     const char *const *found; /* the columns of the last of them */
-    size_t found_count;
+    size_t first_count, found_count;
     struct bound_step *steps; /* all but the last */
     size_t step_count;
     struct ending *endings; /* by the value of `sort` in its enum's order; one without a sort */

@@ -33,15 +33,16 @@ static void begin_finish(struct call *call)
     call_reply_text(call, "secret", text);
     call_reply_text(call, "uri",
                     arena_printf(call_arena(call),
-                                 "otpauth://totp/Campus?secret=%s&issuer=Campus&algorithm=SHA1&digits=%d&period=%d", text,
-                                 TOTP_DIGITS, TOTP_SECONDS));
+                                 "otpauth://totp/Campus?secret=%s&issuer=Campus&algorithm=SHA1&digits=%d&period=%d",
+                                 text, TOTP_DIGITS, TOTP_SECONDS));
 }
 
 /* ---- confirming ---- */
 
 /* The code of that number, "abcde-fghij": fifty bits. */
-static const char *recovery_code(struct call *call, uint8_t number)
+static const char *recovery_code(struct call *call, unsigned place)
 {
+    const uint8_t number = (uint8_t)place;
     uint8_t secret[PROOF_SECRET], bytes[TOTP_SECRET];
     char text[TOTP_BASE32], code[RECOVERY_CODE];
     call_derive_secret(call, secret);
@@ -56,7 +57,7 @@ static const char *recovery_code(struct call *call, uint8_t number)
 static void add_recovery_codes(struct call *call)
 {
     const char *hashes[RECOVERY_CODES];
-    for (uint8_t i = 0; i < RECOVERY_CODES; i++)
+    for (unsigned i = 0; i < RECOVERY_CODES; i++)
         hashes[i] = proof_recovery_hash(call, call_person(call), recovery_code(call, i));
     call_add_array(call, "recovery_hashes", hashes, RECOVERY_CODES);
 }
@@ -73,8 +74,7 @@ static void confirm_check(struct call *call)
         call_refuse(call, "no_pending_factor");
         return;
     }
-    int64_t step =
-        totp_step(secret, call_text(call, "code"), strtoll(call_found(call, "now_seconds"), NULL, 10), 0);
+    int64_t step = totp_step(secret, call_text(call, "code"), strtoll(call_found(call, "now_seconds"), NULL, 10), 0);
     if (step < 0) {
         call_refuse(call, "second_factor_wrong");
         return;
@@ -86,7 +86,7 @@ static void confirm_check(struct call *call)
 
 static void confirm_finish(struct call *call)
 {
-    for (uint8_t i = 0; i < RECOVERY_CODES; i++)
+    for (unsigned i = 0; i < RECOVERY_CODES; i++)
         call_reply_text(call, "recovery_codes", recovery_code(call, i));
 }
 
@@ -106,8 +106,8 @@ const struct method factor_methods[] = {
     { "ConfirmTotp", .prepare = proof_prepare_own, .first = "find_own_account", .check = confirm_check,
       .adds = "login_hash, pending_seen, totp_step, recovery_hashes",
       .query = "lock_pending_totp, clear_recovery_codes, confirm_totp", .finish = confirm_finish },
-    { "DisableTotp", .prepare = proof_prepare_own, .first = "find_own_account", .check = disable_check, .aside = ASIDE_HASH,
-      .adds = "login_hash, verdict, account_version", .query = "lock_login, disable_totp" },
+    { "DisableTotp", .prepare = proof_prepare_own, .first = "find_own_account", .check = disable_check,
+      .aside = ASIDE_HASH, .adds = "login_hash, verdict, account_version", .query = "lock_login, disable_totp" },
     { "ResetFactor", .query = "target_factor, reset_factor" },
     { 0 },
 };

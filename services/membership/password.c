@@ -130,12 +130,13 @@ static bool is_sequence(const char *text, size_t size)
     return up == size || down == size;
 }
 
-/* Without case, spaces and accents' forms; what is no UTF-8 is left as it is. */
+/* Without case, spaces and the width of letters (NFKC); what is no UTF-8 is left as it is. */
 static const char *folded(struct arena *arena, const char *text)
 {
     utf8proc_uint8_t *map = NULL;
-    utf8proc_ssize_t size = utf8proc_map((const utf8proc_uint8_t *)text, 0, &map,
-                                         UTF8PROC_NULLTERM | UTF8PROC_COMPOSE | UTF8PROC_STABLE | UTF8PROC_CASEFOLD);
+    utf8proc_ssize_t size =
+        utf8proc_map((const utf8proc_uint8_t *)text, 0, &map,
+                     UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPAT | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
     const char *from = size >= 0 ? (const char *)map : text;
     char *out = arena_alloc(arena, strlen(from) + 1), *at = out;
     for (; *from; from++)

@@ -68,7 +68,8 @@ static void renew_check(struct call *call)
 
 const struct method session_methods[] = {
     { "SignIn", .prepare = sign_in_prepare, .first = "find_account", .check = sign_in_check, .aside = ASIDE_HASH,
-      .adds = "login_hash, token_hash, found_person, verdict, account_version, totp_step, recovery_hash, new_password_hash",
+      .adds =
+          "login_hash, token_hash, found_person, verdict, account_version, totp_step, recovery_hash, new_password_hash",
       .queue_by = "login", .query = "lock_login, sign_in", .finish = proof_show_session },
     { "RenewSession", .check = renew_check, .adds = "token_hash", .query = "lock_own_session, renew_session",
       .finish = proof_show_session },
@@ -77,7 +78,7 @@ const struct method session_methods[] = {
     { "GetSession", .query = "get_session" },
     { "RevokeSession", .query = "target_session, revoke_session" },
     { "RevokeSessions", .query = "target_person_of_sessions, revoke_sessions" },
-    { "IssueSession", .check = proof_add_session, .adds = "token_hash", .query = "target_person_to_issue, issue_session",
-      .finish = proof_show_session },
+    { "IssueSession", .check = proof_add_session, .adds = "token_hash",
+      .query = "target_person_to_issue, issue_session", .finish = proof_show_session },
     { 0 },
 };

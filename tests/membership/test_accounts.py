@@ -1,0 +1,363 @@
+"""test_accounts.py -- how an account begins, changes and is closed; what a password may be; second factors."""
+
+import concurrent.futures
+import re
+
+import pytest
+
+from api.given import NOBODY, check_problem, membership, new_key, new_label, new_number, person
+from membership.signing import (OTHER_PASSWORD, PASSWORD, account, code_of, college, invite, now_of, second_factor, session,
+                                set_up, sign_in)
+
+PEOPLE_ONLY = [("/v1/account:change_password", {"old_password": "a", "new_password": "b"}), ("/v1/account/totp:begin", {}),
+               ("/v1/account/totp:confirm", {"code": "123456"}), ("/v1/account/totp:disable", {"password": "a"})]
+
+
+@pytest.fixture(scope="module")
+def given(campus, admin):
+    with campus.client(admin) as client:
+        return college(client)
+
+
+@pytest.fixture
+def one(client, anonymous, given):
+    return account(client, anonymous, given)
+
+
+@pytest.fixture
+def holder(campus, anonymous, one):
+    """A client with a session of `one`."""
+    with campus.client(session(anonymous, one)) as holder:
+        yield holder
+
+
+def mails(campus, address):
+    return campus.sql(f"SELECT kind, subject_id FROM membership.mail WHERE recipient = '{address}' ORDER BY created_at, id")
+
+
+def stored(campus, text):
+    """Whether an answer or a fact holds the text."""
+    return campus.value(f"SELECT 1 FROM membership.answer a WHERE a::text LIKE '%{text}%' UNION ALL"
+                        f" SELECT 1 FROM membership.fact f WHERE f::text LIKE '%{text}%' LIMIT 1")
+
+
+# -- setting up --------------------------------------------------------------------------------------------------------
+
+
+def test_set_up(campus, client, anonymous, given):
+    one = person(client, given)
+    bare = client.get(f"/v1/people/{one['id']}/account").expect(200).json()
+    assert bare == {"person_id": one["id"], "has_password": False, "second_factor": False, "recovery_codes_left": 0}
+    invitation = invite(client, one["id"])
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", invitation["token"]) and invitation["person_id"] == one["id"]
+    assert client.get(f"/v1/people/{one['id']}/account").json()["invited_until"] == invitation["expires_at"]
+    done = set_up(anonymous, invitation["token"]).expect(200).json()
+    state = client.get(f"/v1/people/{one['id']}/account").expect(200).json()
+    assert state["has_password"] and state["password_set_at"] == done["password_set_at"] and "invited_until" not in state
+    sign_in(anonymous, one["student_number"]).expect(201)
+    facts = campus.sql(f"SELECT type FROM membership.fact WHERE subject = '{one['id']}' AND type LIKE 'account.%' ORDER BY id")
+    assert facts == [["account.invited"], ["account.set_up"]]
+
+
+def test_token_serves_once(client, anonymous, given):
+    one = person(client, given)
+    token = invite(client, one["id"])["token"]
+    set_up(anonymous, token).expect(200)
+    check_problem(set_up(anonymous, token, OTHER_PASSWORD), 410, "token_unknown", {"/token": "token_unknown"})
+    check_problem(set_up(anonymous, "a" * 43), 410, "token_unknown")
+
+
+def test_token_by_several_at_once(campus, client, given):
+    one = person(client, given)
+    token = invite(client, one["id"])["token"]
+
+    def attempt(n):
+        with campus.client() as other:
+            return set_up(other, token, f"{PASSWORD} {n}").status
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        statuses = list(pool.map(attempt, range(4)))
+    assert sorted(statuses) == [200, 410, 410, 410]
+    with campus.client() as anonymous:
+        sign_in(anonymous, one["student_number"], f"{PASSWORD} {statuses.index(200)}").expect(201)
+
+
+def test_a_later_token_voids_the_earlier(client, anonymous, given):
+    one = person(client, given)
+    first, second = (invite(client, one["id"])["token"] for _ in range(2))
+    assert first != second
+    check_problem(set_up(anonymous, first), 410, "token_unknown")
+    set_up(anonymous, second).expect(200)
+
+
+def test_token_expires(new_campus):
+    campus = new_campus()
+    with campus.client(campus.key()) as client, campus.client() as anonymous:
+        one = person(client, college(client))
+        token = invite(client, one["id"])["token"]
+        campus.sql("UPDATE campus.clock SET shift = '7 days 1 second'")
+        check_problem(set_up(anonymous, token), 410, "token_unknown")
+        set_up(anonymous, invite(client, one["id"])["token"]).expect(200)
+
+
+def test_repeated_set_up(client, anonymous, given):
+    """After its effect the token is used; the repeated request is answered as before all the same."""
+    token, key = invite(client, person(client, given)["id"])["token"], {"Idempotency-Key": new_label("set-up-")}
+    first, again = (set_up(anonymous, token, headers=key).expect(200) for _ in range(2))
+    assert first.json() == again.json() and again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_repeated_invitation(client, given):
+    one, key = person(client, given), {"Idempotency-Key": new_label("invite-")}
+    first, again = (client.post(f"/v1/people/{one['id']}:invite", {}, headers=key).expect(200).json() for _ in range(2))
+    assert first == again and first["token"]
+
+
+def test_invitation_by_mail(campus, client, anonymous, given):
+    address = f"{new_label('mail')}@campus.example"
+    one = person(client, given, email=address)
+    invitation = invite(client, one["id"], deliver="email")
+    assert "token" not in invitation
+    kind, token_id = mails(campus, address)[0]
+    assert kind == "account_setup"
+    assert campus.value(f"SELECT person_id FROM membership.account_token WHERE id = '{token_id}'") == one["id"]
+    bare = person(client, given)
+    check_problem(client.post(f"/v1/people/{bare['id']}:invite", {"deliver": "email"}), 409, "no_email", {"/deliver": "no_email"})
+
+
+def test_invitation_refused(campus, client, anonymous, given, one):
+    left = person(client, given, status="left")
+    check_problem(client.post(f"/v1/people/{left['id']}:invite", {}), 409, "sign_in_not_allowed")
+    check_problem(client.post(f"/v1/people/{NOBODY}:invite", {}), 404, "not_found")
+    client.post(f"/v1/people/{one['id']}/account:lock", {"reason": "test"}).expect(200)
+    check_problem(client.post(f"/v1/people/{one['id']}:invite", {}), 409, "account_locked")
+
+
+def test_token_of_who_has_a_password(campus, client, given, one):
+    """Whoever is told it can sign in as them: that takes more than to invite newcomers."""
+    newcomer = person(client, given)
+    with campus.client(new_key(client, "membership.accounts.write", given)["secret"]) as secretary:
+        invite(secretary, newcomer["id"])
+        check_problem(secretary.post(f"/v1/people/{one['id']}:invite", {}), 403, "recover_not_permitted")
+    with campus.client(new_key(client, "membership.accounts.*", given)["secret"]) as registrar:
+        invite(registrar, one["id"])
+
+
+def test_set_up_ends_sessions(client, anonymous, one, holder):
+    set_up(anonymous, invite(client, one["id"])["token"], OTHER_PASSWORD).expect(200)
+    check_problem(sign_in(anonymous, one["student_number"]), 401, "credentials_wrong")
+    with_old = holder.get("/v1/sessions")
+    assert with_old.status in (200, 401)  # gateways forget it within a second
+    assert client.get("/v1/sessions", query={"person_id": one["id"]}).expect(200).json() == {"sessions": []}
+
+
+def test_set_up_refused_meanwhile(campus, client, anonymous, given):
+    one, other = person(client, given), person(client, given)
+    tokens = [invite(client, each["id"])["token"] for each in (one, other)]
+    client.patch(f"/v1/people/{one['id']}", {"status": "left"}, etag="*").expect(200)
+    check_problem(set_up(anonymous, tokens[0]), 403, "sign_in_not_allowed")
+    campus.sql(f"INSERT INTO membership.account (person_id, locked_at, locked_reason) VALUES ('{other['id']}', now(), 'test')")
+    check_problem(set_up(anonymous, tokens[1]), 403, "account_locked")
+
+
+# -- passwords ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("password, code", [("short-pass9", "password_too_short"), ("password2024", "password_too_common"),
+                                            ("123456789012", "password_too_common"), ("abcabcabcabc", "password_too_common"),
+                                            ("NUMBER and more", "password_too_personal"), ("欧阳修远 walks home", "password_too_personal"),
+                                            ("Ouyang Xiuyuan 7", "password_too_personal"), ("ouyangmail 77777", "password_too_personal")])
+def test_password_refused(client, anonymous, given, holder, password, code):
+    one = person(client, given, name="欧阳修远", latin_name="Ouyang Xiuyuan", email=f"ouyangmail@{new_label('x')}.example")
+    password = password.replace("NUMBER", one["student_number"])
+    token = invite(client, one["id"])["token"]
+    check_problem(set_up(anonymous, token, password), 422, code, {"/password": code})
+    set_up(anonymous, token).expect(200)
+    if code != "password_too_personal":
+        changed = holder.post("/v1/account:change_password", {"old_password": PASSWORD, "new_password": password})
+        check_problem(changed, 422, code, {"/new_password": code})
+
+
+def test_own_number_is_no_password(holder, one):
+    asked = {"old_password": PASSWORD, "new_password": f"{one['student_number']} is mine"}
+    check_problem(holder.post("/v1/account:change_password", asked), 422, "password_too_personal")
+
+
+def test_limits_of_a_password(client, anonymous, given):
+    token = invite(client, person(client, given)["id"])["token"]
+    check_problem(set_up(anonymous, token, "kX93" * 65), 422, "invalid", {"/password": "too_long"})
+    set_up(anonymous, token, "the quick fox 🦊 " + "z9" * 120).expect(200)
+
+
+def test_change_password(campus, client, anonymous, given):
+    address = f"{new_label('change')}@campus.example"
+    one = account(client, anonymous, given, email=address)
+    secrets = [session(anonymous, one) for _ in range(2)]
+    with campus.client(secrets[0]) as mine:
+        check_problem(mine.post("/v1/account:change_password", {"old_password": OTHER_PASSWORD, "new_password": OTHER_PASSWORD}),
+                      403, "password_wrong", {"/old_password": "password_wrong"})
+        key = {"Idempotency-Key": new_label("change-")}
+        asked = {"old_password": PASSWORD, "new_password": OTHER_PASSWORD}
+        first, again = (mine.post("/v1/account:change_password", asked, headers=key).expect(200) for _ in range(2))
+        assert first.json() == again.json() and again.headers["Idempotent-Replayed"] == "true"
+        assert [s["current"] for s in mine.get("/v1/sessions").expect(200).json()["sessions"]] == [True]  # the other has ended
+    check_problem(sign_in(anonymous, one["student_number"]), 401, "credentials_wrong")
+    sign_in(anonymous, one["student_number"], OTHER_PASSWORD).expect(201)
+    assert mails(campus, address)[-1][0] == "password_changed"
+
+
+def test_guessing_the_old_password(holder):
+    """A session that somebody left open is not enough to learn the password."""
+    asked = {"old_password": OTHER_PASSWORD, "new_password": OTHER_PASSWORD}
+    codes = [holder.post("/v1/account:change_password", asked).code for _ in range(6)]
+    assert codes == ["password_wrong"] * 5 + ["too_many_attempts"]
+    check_problem(holder.post("/v1/account/totp:disable", {"password": "x"}), 409, "no_second_factor")
+
+
+def test_people_only(client):
+    for path, body in PEOPLE_ONLY:
+        check_problem(client.post(path, body), 403, "people_only")
+
+
+# -- a login that is forgotten -----------------------------------------------------------------------------------------
+
+
+def test_forgotten(campus, client, anonymous, given):
+    """By mail alone. The answer is the same for nobody, for who has no address, and for one time too many."""
+    address = f"{new_label('forgot')}@campus.example"
+    one, bare = account(client, anonymous, given, email=address), account(client, anonymous, given)
+    locked = account(client, anonymous, given, email=f"locked-{address}")
+    client.post(f"/v1/people/{locked['id']}/account:lock", {"reason": "test"}).expect(200)
+    logins = [one["student_number"], address, bare["student_number"], new_number(), f"nobody-{address}", locked["student_number"]]
+    for login in logins:
+        assert anonymous.post("/v1/accounts:forget", {"login": login}).expect(200).json() == {"accepted": True}
+    sent = [row for row in mails(campus, address) if row[0] == "password_reset"]
+    assert len(sent) == 2 and not [row for row in mails(campus, f"locked-{address}") if row[0] == "password_reset"]
+    live = campus.sql(f"SELECT id FROM membership.account_token WHERE person_id = '{one['id']}' AND kind = 'reset'"
+                      " AND void_at IS NULL")
+    assert live == [[sent[1][1]]]  # the later one
+    for _ in range(5):
+        anonymous.post("/v1/accounts:forget", {"login": one["student_number"]}).expect(200)
+    assert len([row for row in mails(campus, address) if row[0] == "password_reset"]) == 2 + 2  # three for this login
+
+
+def test_reset_keeps_the_second_factor(campus, client, anonymous, one, holder):
+    second_factor(campus, holder)
+    set_up(anonymous, invite(client, one["id"])["token"], OTHER_PASSWORD).expect(200)
+    check_problem(sign_in(anonymous, one["student_number"], OTHER_PASSWORD), 401, "second_factor_required")
+
+
+# -- locking -----------------------------------------------------------------------------------------------------------
+
+
+def test_lock_and_unlock(campus, client, anonymous, given):
+    one = account(client, anonymous, given)
+    secret = session(anonymous, one)
+    client.post(f"/v1/people/{one['id']}/account:lock", {"reason": "手机遗失"}).expect(200)
+    state = client.get(f"/v1/people/{one['id']}/account").expect(200).json()
+    assert state["locked_reason"] == "手机遗失" and state["locked_at"]
+    with campus.client(secret) as holder:
+        check_problem(holder.get("/v1/me"), 401, "unauthenticated")  # never asked about before
+    check_problem(sign_in(anonymous, one["student_number"]), 401, "credentials_wrong")
+    check_problem(client.post(f"/v1/people/{one['id']}/account:lock", {"reason": "b"}), 409, "already_locked")
+    client.post(f"/v1/people/{one['id']}/account:unlock").expect(200)
+    check_problem(client.post(f"/v1/people/{one['id']}/account:unlock"), 409, "not_locked")
+    sign_in(anonymous, one["student_number"]).expect(201)
+    with campus.client(secret) as holder:
+        check_problem(holder.get("/v1/me"), 401, "unauthenticated")
+    assert not stored(campus, "手机遗失")
+
+
+def test_nobody_locks_themselves_out(campus, client, one):
+    key = new_key(client, "membership.accounts.write")
+    campus.sql(f"UPDATE membership.api_key SET person_id = '{one['id']}' WHERE id = '{key['id']}'")
+    with campus.client(key["secret"]) as own:
+        check_problem(own.post(f"/v1/people/{one['id']}/account:lock", {"reason": "a"}), 409, "own_account")
+
+
+# -- who may -----------------------------------------------------------------------------------------------------------
+
+ADMINISTRATION = [("post", ":invite", {}), ("get", "/account", None), ("post", "/account:lock", {"reason": "a"}),
+                  ("post", "/account:unlock", {}), ("post", "/account:reset_factor", {})]
+
+
+@pytest.mark.parametrize("method, action, body", ADMINISTRATION)
+def test_only_where_the_record_is_kept(campus, client, anonymous, given, one, method, action, body):
+    """Not by membership elsewhere, not without the permission, not by nobody."""
+    elsewhere = college(client)
+    membership(client, one["id"], elsewhere.split(".", maxsplit=1)[0])
+    path = f"/v1/people/{one['id']}{action}"
+    def ask(caller):
+        return caller.get(path) if method == "get" else caller.post(path, body)
+    with campus.client(new_key(client, "membership.accounts.*", elsewhere)["secret"]) as other:
+        check_problem(ask(other), 404, "not_found")
+    with campus.client(new_key(client, "membership.people.*", given)["secret"]) as other:
+        check_problem(ask(other), 403, "permission_denied")
+    check_problem(ask(anonymous), 401, "unauthenticated")
+
+
+def test_own_account_is_seen(client, anonymous, given, one, holder):
+    assert holder.get(f"/v1/people/{one['id']}/account").expect(200).json()["has_password"] is True
+    check_problem(holder.get(f"/v1/people/{person(client, given)['id']}/account"), 404, "not_found")
+    check_problem(holder.post(f"/v1/people/{one['id']}:invite", {}), 403, "permission_denied")
+
+
+# -- second factors ----------------------------------------------------------------------------------------------------
+
+
+def test_totp(campus, client, anonymous, one, holder):
+    key = {"Idempotency-Key": new_label("totp-")}
+    begun, again = (holder.post("/v1/account/totp:begin", headers=key).expect(200).json() for _ in range(2))
+    assert begun == again and re.fullmatch("[A-Z2-7]{32}", begun["secret"]) and begun["secret"] in begun["uri"]
+    assert begun["uri"].startswith("otpauth://totp/Campus?")
+    sign_in(anonymous, one["student_number"]).expect(201)  # nothing is asked for before it is confirmed
+    at = now_of(campus)
+    wrong = f"{(int(code_of(begun['secret'], at)) + 1) % 10**6:06d}"
+    check_problem(holder.post("/v1/account/totp:confirm", {"code": wrong}), 422, "second_factor_wrong", {"/code": "second_factor_wrong"})
+    key, asked = {"Idempotency-Key": new_label("confirm-")}, {"code": code_of(begun["secret"], at)}
+    done, again = (holder.post("/v1/account/totp:confirm", asked, headers=key).expect(200).json() for _ in range(2))
+    assert done == again and len(set(done["recovery_codes"])) == 10
+    assert all(re.fullmatch("[a-z2-7]{5}-[a-z2-7]{5}", code) for code in done["recovery_codes"])
+    state = client.get(f"/v1/people/{one['id']}/account").json()
+    assert state["second_factor"] is True and state["recovery_codes_left"] == 10
+    check_problem(holder.post("/v1/account/totp:begin"), 409, "second_factor_on")
+    check_problem(holder.post("/v1/account/totp:confirm", {"code": "123456"}), 409, "second_factor_on")
+    assert not stored(campus, begun["secret"]) and not stored(campus, done["recovery_codes"][0])
+    sealed = campus.value(f"SELECT totp_sealed FROM membership.account WHERE person_id = '{one['id']}'")
+    assert len(sealed) == 2 + 2 * (24 + 16 + 20)
+
+
+def test_confirming_what_was_not_begun(holder):
+    check_problem(holder.post("/v1/account/totp:confirm", {"code": "123456"}), 409, "no_pending_factor")
+
+
+def test_pending_factor_expires(new_campus):
+    campus = new_campus()
+    with campus.client(campus.key()) as client, campus.client() as anonymous:
+        one = account(client, anonymous)
+        with campus.client(session(anonymous, one)) as holder:
+            secret = holder.post("/v1/account/totp:begin").expect(200).json()["secret"]
+            campus.sql("UPDATE campus.clock SET shift = '10 minutes 1 second'")
+            check_problem(holder.post("/v1/account/totp:confirm", {"code": code_of(secret, now_of(campus))}), 409, "no_pending_factor")
+
+
+def test_disable(campus, client, anonymous, one, holder):
+    check_problem(holder.post("/v1/account/totp:disable", {"password": PASSWORD}), 409, "no_second_factor")
+    second_factor(campus, holder)
+    check_problem(holder.post("/v1/account/totp:disable", {"password": OTHER_PASSWORD}), 403, "password_wrong")
+    holder.post("/v1/account/totp:disable", {"password": PASSWORD}).expect(200)
+    assert client.get(f"/v1/people/{one['id']}/account").json()["recovery_codes_left"] == 0
+    sign_in(anonymous, one["student_number"]).expect(201)
+
+
+def test_disable_is_not_guessed(campus, holder):
+    second_factor(campus, holder)
+    codes = [holder.post("/v1/account/totp:disable", {"password": OTHER_PASSWORD}).code for _ in range(6)]
+    assert codes == ["password_wrong"] * 5 + ["too_many_attempts"]
+
+
+def test_reset_by_an_administrator(campus, client, anonymous, one, holder):
+    check_problem(client.post(f"/v1/people/{one['id']}/account:reset_factor"), 409, "no_second_factor")
+    second_factor(campus, holder)
+    client.post(f"/v1/people/{one['id']}/account:reset_factor").expect(200)
+    assert client.get("/v1/sessions", query={"person_id": one["id"]}).json() == {"sessions": []}
+    assert sign_in(anonymous, one["student_number"]).expect(201).json()["second_factor"] is False

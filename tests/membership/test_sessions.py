@@ -1,0 +1,193 @@
+"""test_sessions.py -- sessions: how long they hold, how they are renewed, listed and ended."""
+
+import json
+
+import pytest
+
+from api.given import NOBODY, check_problem, new_key, person
+from harness import wait_until
+from membership.signing import account, college, session, sign_in
+
+
+@pytest.fixture(scope="module")
+def given(campus, admin):
+    with campus.client(admin) as client:
+        return college(client)
+
+
+@pytest.fixture
+def one(client, anonymous, given):
+    return account(client, anonymous, given)
+
+
+@pytest.fixture
+def holder(campus, anonymous, one):
+    with campus.client(session(anonymous, one)) as holder:
+        yield holder
+
+
+def works(campus, secret):
+    with campus.client(secret) as caller:
+        return caller.get("/v1/sessions").status == 200
+
+
+def ended(campus, secret):
+    """Gateways forget it within a second."""
+    wait_until(lambda: not works(campus, secret), "the session's end", seconds=5)
+    return True
+
+
+def shown(client, **query):
+    return client.get("/v1/sessions", query=query).expect(200).json().get("sessions", [])
+
+
+def test_own_sessions(campus, client, anonymous, given, one, holder):
+    other = account(client, anonymous, given)
+    session(anonymous, other)
+    second = session(anonymous, one)
+    listed = shown(holder)
+    assert len(listed) == 2 and [each["current"] for each in listed] == [True, False]
+    assert all(each["person_id"] == one["id"] and each["begun_by"] == "password" for each in listed)
+    assert all("secret" not in each for each in listed)
+    with campus.client(second) as caller:
+        assert [each["current"] for each in shown(caller)] == [False, True]
+    assert [each["id"] for each in holder.pages("/v1/sessions", "sessions", {"page_size": 1})] == [each["id"] for each in listed]
+    assert holder.get(f"/v1/sessions/{listed[0]['id']}").expect(200).json() == listed[0]
+    check_problem(holder.get(f"/v1/sessions/{shown(client, person_id=other['id'])[0]['id']}"), 404, "not_found")
+
+
+def test_sessions_of_others(campus, client, anonymous, given, one, holder):
+    """By those who may where the record is kept; for others they are not there."""
+    theirs = shown(client, person_id=one["id"])
+    assert [each["current"] for each in theirs] == [False]
+    with campus.client(new_key(client, "membership.sessions.read", college(client))["secret"]) as elsewhere:
+        assert shown(elsewhere, person_id=one["id"]) == []
+        check_problem(elsewhere.get(f"/v1/sessions/{theirs[0]['id']}"), 404, "not_found")
+    with campus.client(new_key(client, "membership.people.read", given)["secret"]) as other:
+        check_problem(other.get("/v1/sessions", query={"person_id": one["id"]}), 403, "permission_denied")
+    assert shown(holder, person_id=account(client, anonymous, given)["id"]) == []
+    check_problem(anonymous.get("/v1/sessions"), 401, "unauthenticated")
+
+
+def test_renewal(campus, anonymous, one):
+    old = session(anonymous, one)
+    with campus.client(old) as holder:
+        key = {"Idempotency-Key": "renew-1"}
+        before = shown(holder)[0]
+        new, again = (holder.post("/v1/session:renew", headers=key).expect(200).json() for _ in range(2))
+        assert new == again and new["secret"] != old and new["id"] == before["id"] and new["ends_at"] == before["ends_at"]
+    assert works(campus, new["secret"]) and works(campus, old)  # for a minute
+    campus.sql(f"UPDATE membership.session SET previous_expires_at = campus.now() WHERE id = '{new['id']}'")
+    assert ended(campus, old) and works(campus, new["secret"])
+
+
+def test_overlap_is_a_minute(campus, holder):
+    new = holder.post("/v1/session:renew").expect(200).json()
+    left = campus.value(f"SELECT extract(epoch FROM previous_expires_at - campus.now()) FROM membership.session WHERE id = '{new['id']}'")
+    assert 50 < float(left) <= 60
+
+
+def test_sign_out(campus, anonymous, one):
+    secret, other = session(anonymous, one), session(anonymous, one)
+    with campus.client(secret) as holder:
+        holder.post("/v1/session:sign_out").expect(200)
+    assert ended(campus, secret) and works(campus, other)
+
+
+def test_a_key_is_no_session(client):
+    for path in ("/v1/session:renew", "/v1/session:sign_out"):
+        check_problem(client.post(path), 409, "no_session")
+
+
+def test_what_has_ended_is_not_renewed(campus, one, holder):
+    """While a gateway still takes the session for good."""
+    holder.get("/v1/me")
+    campus.sql(f"UPDATE membership.session SET revoked_at = campus.now(), reason = 'revoked' WHERE person_id = '{one['id']}'")
+    for path in ("/v1/session:renew", "/v1/session:sign_out"):
+        answer = check_problem(holder.post(path), 401)
+        assert answer["code"] in ("session_ended", "unauthenticated")
+
+
+def test_revoke_one(campus, client, anonymous, given, one, holder):
+    secret = session(anonymous, one)
+    victim = shown(holder)[1]["id"]
+    done = holder.post(f"/v1/sessions/{victim}:revoke").expect(200).json()
+    assert done["id"] == victim and ended(campus, secret)
+    check_problem(holder.post(f"/v1/sessions/{victim}:revoke"), 409, "session_ended")
+    assert holder.get(f"/v1/sessions/{victim}").json()["revoked_at"] == done["revoked_at"]
+    check_problem(holder.post(f"/v1/sessions/{NOBODY}:revoke"), 404, "not_found")
+    other = account(client, anonymous, given)
+    theirs = session(anonymous, other)
+    check_problem(holder.post(f"/v1/sessions/{shown(client, person_id=other['id'])[0]['id']}:revoke"), 404, "not_found")
+    with campus.client(new_key(client, "membership.sessions.*", college(client))["secret"]) as elsewhere:
+        check_problem(elsewhere.post(f"/v1/sessions/{shown(client, person_id=other['id'])[0]['id']}:revoke"), 404, "not_found")
+    client.post(f"/v1/sessions/{shown(client, person_id=other['id'])[0]['id']}:revoke").expect(200)
+    assert ended(campus, theirs)
+
+
+def test_revoke_all(campus, client, anonymous, given, one, holder):
+    secrets = [session(anonymous, one) for _ in range(2)]
+    assert holder.post("/v1/sessions:revoke_all", {"keep_current": True}).expect(200).json() == {"revoked": 2}
+    assert len(shown(holder)) == 1 and all(ended(campus, secret) for secret in secrets)
+    check_problem(holder.post("/v1/sessions:revoke_all", {"person_id": account(client, anonymous, given)["id"]}), 404, "not_found")
+    with campus.client(new_key(client, "membership.sessions.write", college(client))["secret"]) as elsewhere:
+        check_problem(elsewhere.post("/v1/sessions:revoke_all", {"person_id": one["id"]}), 404, "not_found")
+    assert client.post("/v1/sessions:revoke_all", {"person_id": one["id"]}).expect(200).json() == {"revoked": 1}
+    assert shown(client, person_id=one["id"]) == []
+    check_problem(client.post("/v1/sessions:revoke_all", {}), 404, "not_found")  # a key is no person
+
+
+def test_last_use(campus, anonymous, one):
+    """Noted once a minute at most."""
+    secret = session(anonymous, one)
+    where = f"membership.session WHERE person_id = '{one['id']}'"
+    noted = campus.value(f"SELECT last_used_at FROM {where}")
+    assert works(campus, secret) and campus.value(f"SELECT last_used_at FROM {where}") == noted
+    campus.sql(f"UPDATE membership.session SET last_used_at = campus.now() - interval '2 minutes' WHERE person_id = '{one['id']}'")
+    wait_until(lambda: works(campus, secret) and campus.value(f"SELECT last_used_at > campus.now() - interval '1 minute' FROM {where}") == "t",
+               "its use", seconds=5)
+
+
+def test_idle_and_longest(new_campus):
+    """Half an hour without use ends it, and twelve hours with."""
+    campus = new_campus()
+    with campus.client(campus.key()) as client, campus.client() as anonymous:
+        one = account(client, anonymous)
+        used, idle = session(anonymous, one), session(anonymous, one)
+        for minutes in range(25, 12 * 60, 25):
+            campus.sql(f"UPDATE campus.clock SET shift = '{minutes} minutes'")
+            campus.sql(f"UPDATE membership.session SET last_used_at = campus.now() WHERE token_hash = sha256('{used}')")
+        assert works(campus, used) and not works(campus, idle)
+        campus.sql("UPDATE campus.clock SET shift = '12 hours 1 second'")
+        assert ended(campus, used)
+
+
+def test_rate_and_keys_are_the_persons(campus, anonymous, one, holder):
+    """Two sessions of one person share what a key remembers."""
+    key = {"Idempotency-Key": "of-one-person"}
+    first = holder.post("/v1/account/totp:begin", headers=key).expect(200)
+    with campus.client(session(anonymous, one)) as other:
+        again = other.post("/v1/account/totp:begin", headers=key).expect(200)
+    assert first.json() == again.json() and again.headers["Idempotent-Replayed"] == "true"
+
+
+def test_issued_by_the_operator(campus, client, given):
+    """Without an account, too; not for whom the rules keep out."""
+    one, left = person(client, given), person(client, given, status="left")
+    for asked in ({"person_id": one["id"]}, {"student_number": one["student_number"]}):
+        done = json.loads(campus.run("call", "IssueSession", json.dumps(asked)).stdout)
+        assert done["person_id"] == one["id"] and works(campus, done["secret"])
+    with campus.client(done["secret"]) as holder:
+        assert {each["begun_by"] for each in shown(holder)} == {"operator"}
+    refused = campus.run("call", "IssueSession", json.dumps({"person_id": left["id"]}), check=False)
+    assert refused.returncode and "sign_in_not_allowed" in refused.stdout + refused.stderr
+    client.post(f"/v1/people/{one['id']}/account:lock", {"reason": "test"}).expect(200)
+    refused = campus.run("call", "IssueSession", json.dumps({"person_id": one["id"]}), check=False)
+    assert refused.returncode and "account_locked" in refused.stdout + refused.stderr
+    refused = campus.run("call", "IssueSession", json.dumps({"person_id": NOBODY}), check=False)
+    assert refused.returncode and "not_found" in refused.stdout + refused.stderr
+
+
+def test_codes_are_the_same_in_every_language(anonymous):
+    told = sign_in(anonymous, "nobody", headers={"Accept-Language": "zh"}).json()
+    assert told["code"] == "credentials_wrong" and "账号" in told["detail"]
