@@ -22,6 +22,7 @@ static const struct method *const tables[] = {
     session_methods,
     handover_methods,
     registration_methods,
+    review_methods,
     transcript_methods,
     privacy_methods,
     NULL,

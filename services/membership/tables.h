@@ -18,6 +18,7 @@ extern const struct method graduation_methods[];
 extern const struct method key_methods[];
 extern const struct method handover_methods[];
 extern const struct method registration_methods[];
+extern const struct method review_methods[];
 extern const struct method transcript_methods[];
 extern const struct method privacy_methods[];
 extern const struct method account_methods[];
