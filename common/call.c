@@ -99,6 +99,21 @@ struct arena *call_arena(struct call *call)
     return call->arena;
 }
 
+void *call_service(const struct call *call)
+{
+    return call->service;
+}
+
+int64_t call_deadline_us(const struct call *call)
+{
+    return call->deadline_us;
+}
+
+const char *call_request_id(const struct call *call)
+{
+    return call->request_id;
+}
+
 static const struct field *field_named(const struct call *call, const char *name)
 {
     const struct field *field = message_find(call->plan->rpc->request, slice_text(name));

@@ -7,6 +7,12 @@
 struct call;
 
 struct arena *call_arena(struct call *call);
+/* What the service's methods share (struct service .open); what it holds is guarded by itself, since .check may run beside the
+ * loop. */
+void *call_service(const struct call *call);
+/* Until when somebody waits for the answer, of clock_monotonic_us(); and the id that the log knows the request by. */
+int64_t call_deadline_us(const struct call *call);
+const char *call_request_id(const struct call *call);
 /* The whole contract, for the rules of another method's messages. */
 const struct schema *call_schema(const struct call *call);
 

@@ -32,6 +32,7 @@ struct call {
     struct arena *arena;
     const struct plan *plan;
     struct runtime *runtime; /* the service that works on it */
+    void *service; /* what its methods share */
     struct database *database;
     struct aside *aside; /* where a method's long .check runs; NULL: in the loop, as any other */
     struct aside_job checking;

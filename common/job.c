@@ -296,7 +296,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 
 /* ---- life ---- */
 
-struct job_runner *job_start(struct arena *arena, const struct job *job, const struct job_host *host,
+struct job_runner *job_start(struct arena *arena, const struct job *job, const struct service_host *host,
                              const struct job_place *place, const char **error)
 {
     void *state = NULL;

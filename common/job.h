@@ -18,18 +18,11 @@
 #include "common/plan.h"
 
 struct event_base;
-struct settings;
 
 enum job_outcome { JOB_DONE, JOB_RETRY, JOB_FAILED };
 
 /* One row under work. */
 struct job_task;
-
-/* What work has at hand besides its row. */
-struct job_host {
-    const struct settings *settings;
-    const uint8_t *secret; /* the server's, 32 bytes */
-};
 
 struct job {
     const char *name; /* in logs and metrics */
@@ -38,7 +31,7 @@ struct job {
     uint32_t most_attempts; /* then it has failed */
     /* Makes what the work needs, at start, as *state. False with *error: the service does not start. Leaves *state NULL
      * where this host is not to do the work; the rows wait. */
-    bool (*open)(struct arena *arena, const struct job_host *host, void **state, const char **error);
+    bool (*open)(struct arena *arena, const struct service_host *host, void **state, const char **error);
     /* On the thread: touches only the task and its state. */
     enum job_outcome (*work)(struct job_task *task, void *state);
     void (*close)(void *state);
@@ -73,7 +66,7 @@ struct job_place {
 };
 
 /* NULL with *error NULL where the job does nothing on this host, NULL with *error where it cannot start. */
-struct job_runner *job_start(struct arena *arena, const struct job *job, const struct job_host *host,
+struct job_runner *job_start(struct arena *arena, const struct job *job, const struct service_host *host,
                              const struct job_place *place, const char **error);
 /* Leases nothing any more. What is under way goes on. */
 void job_drain(struct job_runner *runner);

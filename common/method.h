@@ -50,6 +50,7 @@
 
 struct call;
 struct job;
+struct settings;
 
 struct method {
     const char *name; /* the rpc's */
@@ -90,6 +91,12 @@ struct consumer {
 
 enum { SWEEP_LOT = 1000 };
 
+/* What a service and its jobs have at hand, for as long as they run. */
+struct service_host {
+    const struct settings *settings;
+    const uint8_t *secret; /* the server's, 32 bytes */
+};
+
 struct service {
     const char *name; /* "membership": also its schema, its role campus_membership and its folder */
     const struct method *const *tables; /* NULL-terminated; each ends with a row without a name */
@@ -98,6 +105,10 @@ struct service {
     /* Statements without parameters that delete or blank what is over, in lots of SWEEP_LOT, every ten seconds; their one row
      * is how many. NULL-terminated; or NULL. */
     const char *const *sweeps;
+    /* What its methods share: made at start as *state, had by call_service(), ended by close. False with *error: the service does
+     * not start. Both, or neither. */
+    bool (*open)(struct arena *arena, const struct service_host *host, void **state, const char **error);
+    void (*close)(void *state);
     /* What the service needs of this host and does not find there, or NULL. Asked at start. NULL: it needs nothing. */
     const char *(*missing)(void);
     /* Adds samples of the service's own to /metrics; or NULL. Any thread's numbers, so they are atomic. */

@@ -32,6 +32,8 @@ struct runtime {
     const struct service *service;
     struct service present; /* the service without the consumers whose sources are not here */
     const struct role_options *options;
+    struct service_host host;
+    void *state; /* the service's own */
     struct plans plans;
     struct database_options database_options;
     struct event_base *base;
@@ -117,6 +119,7 @@ static void on_request(struct bus_origin origin, const BusRequest *header, struc
         .runtime = runtime,
         .plan = plans_find(&runtime->plans, header->method),
         .aside = runtime->aside,
+        .service = runtime->state,
         .origin = origin,
         .begun_us = clock_monotonic_us(),
         .secret = runtime->options->secret,
@@ -295,13 +298,12 @@ static void start_jobs(struct runtime *runtime)
 static bool start_runners(struct runtime *runtime)
 {
     const struct job *job = runtime->options->without_jobs ? NULL : runtime->service->jobs;
-    const struct job_host host = { .settings = runtime->options->settings, .secret = runtime->options->secret };
     const struct job_place place = {
         .base = runtime->base, .aside = runtime->aside, .database = runtime->database, .plans = &runtime->plans
     };
     const char *error = NULL;
     for (; job && job->name && runtime->runner_count < MOST_RUNNERS; job++) {
-        struct job_runner *runner = job_start(runtime->arena, job, &host, &place, &error);
+        struct job_runner *runner = job_start(runtime->arena, job, &runtime->host, &place, &error);
         if (error)
             return start_failed(error);
         if (runner)
@@ -428,6 +430,21 @@ static bool open_loop(struct runtime *runtime)
     return false;
 }
 
+static bool open_service(struct runtime *runtime)
+{
+    const struct service *service = runtime->service;
+    const char *error = NULL;
+    runtime->host = (struct service_host){ .settings = runtime->options->settings, .secret = runtime->options->secret };
+    return !service->open || service->open(runtime->arena, &runtime->host, &runtime->state, &error) ||
+           start_failed(error);
+}
+
+static void close_service(struct runtime *runtime)
+{
+    if (runtime->service->close)
+        runtime->service->close(runtime->state);
+}
+
 /* A service that would fail at the first call that needs it does not start. */
 static bool host_suffices(const struct service *service)
 {
@@ -453,14 +470,16 @@ int service_run(const struct service *service, const struct role_options *option
     log_set_role(service->name);
     let_senders_finish();
     set_database_options(&runtime);
-    bool started =
-        host_suffices(service) && find_sources(&runtime) && load_plans(&runtime) && meet_database(&runtime, 0);
-    if (started && bind_plans(&runtime) && open_loop(&runtime)) {
+    bool started = host_suffices(service) && find_sources(&runtime) && load_plans(&runtime) &&
+                   meet_database(&runtime, 0) && bind_plans(&runtime) && open_service(&runtime);
+    if (started && open_loop(&runtime)) {
         event_base_dispatch(runtime.base);
         close_loop(&runtime);
         log_info("stopped", "%s", "");
         exit_code = 0;
     }
+    if (started)
+        close_service(&runtime);
     arena_free(runtime.arena);
     return exit_code;
 }

@@ -22,11 +22,17 @@
     TEXT(trusted_proxies, "", "addresses and networks whose X-Forwarded-For is believed, separated by commas")         \
     TEXT(metrics_listen, "127.0.0.1:9464", "address and port for /metrics; empty: none")                               \
     TEXT(secret_file, "", "32 random bytes known to all workers: page tokens and keys are derived from it")            \
-    TEXT(mail_url, "", "where mail goes: smtp://HOST[:PORT], smtps://..., file:///FOLDER; empty: it waits")           \
+    TEXT(mail_url, "", "where mail goes: smtp://HOST[:PORT], smtps://..., file:///FOLDER; empty: it waits")            \
     TEXT(mail_from, "", "whom mail comes from: campus@example.edu.cn, or Name <campus@example.edu.cn>")                \
     TEXT(mail_user, "", "who signs in to the mail server; empty: nobody")                                              \
     TEXT(mail_password_file, "", "that user's password, in a file")                                                    \
     TEXT(account_url, "", "the page that a link in a mail opens; the mail's secret stands behind it")                  \
+    TEXT(oidc_issuer, "", "the campus's single sign-on, an OpenID provider: https://...; empty: there is none")        \
+    TEXT(oidc_client_id, "", "what the provider knows us as")                                                          \
+    TEXT(oidc_client_secret_file, "", "the secret that it gave us, in a file; empty: we are a public client")          \
+    TEXT(oidc_redirect_uri, "", "pages to which it sends a browser back, as it knows them, separated by commas")       \
+    TEXT(oidc_student_number_claim, "preferred_username", "which of its claims is the student number")                 \
+    TEXT(oidc_scopes, "openid profile", "what is asked of it, separated by spaces")                                    \
     TEXT(authorities_file, "", "PEM authorities for mail and single sign-on in place of the system's")                 \
     TEXT(log_level, "info", "debug, info, warning or error")                                                           \
     TEXT(cors_origins, "", "origins that browsers may call from, separated by commas; * for any")                      \

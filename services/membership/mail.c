@@ -18,7 +18,7 @@ struct outbox {
     const uint8_t *secret;
 };
 
-static bool open_outbox(struct arena *arena, const struct job_host *host, void **state, const char **error)
+static bool open_outbox(struct arena *arena, const struct service_host *host, void **state, const char **error)
 {
     struct outbox outbox = { .account_url = host->settings->account_url, .secret = host->secret };
     if (!mailer_open(arena, host->settings, &outbox.mailer, error))
