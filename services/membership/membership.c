@@ -3,6 +3,8 @@
 
 #include "common/charset.h"
 #include "services/membership/password.h"
+#include "services/membership/provider.h"
+#include "services/membership/state.h"
 #include "services/membership/tables.h"
 
 static const struct method *const tables[] = {
@@ -20,6 +22,7 @@ static const struct method *const tables[] = {
     account_methods,
     factor_methods,
     session_methods,
+    single_sign_on_methods,
     handover_methods,
     registration_methods,
     review_methods,
@@ -36,11 +39,33 @@ static const struct consumer consumers[] = {
     { 0 },
 };
 
-static const char *const sweeps[] = { "sweep_mail_recipients", "sweep_mail", NULL };
+static const char *const sweeps[] = {
+    "sweep_account_tokens",
+    "sweep_account_clients",
+    "sweep_sign_in_failures",
+    "sweep_sessions",
+    "sweep_mail_recipients",
+    "sweep_mail",
+    "sweep_flows",
+    NULL,
+};
 
 static void metrics(FILE *out)
 {
     fprintf(out, "campus_password_hashes_total %lu\n", password_hashes());
+}
+
+static bool open_membership(struct arena *arena, const struct service_host *host, void **state, const char **error)
+{
+    struct membership *membership = arena_zalloc(arena, sizeof *membership);
+    *state = membership;
+    return provider_open(arena, host->settings, &membership->provider, error);
+}
+
+static void close_membership(void *state)
+{
+    const struct membership *membership = state;
+    provider_close(membership->provider);
 }
 
 const struct service membership_service = {
@@ -49,6 +74,8 @@ const struct service membership_service = {
     .consumers = consumers,
     .jobs = mail_jobs,
     .sweeps = sweeps,
+    .open = open_membership,
+    .close = close_membership,
     .missing = charset_missing,
     .metrics = metrics,
 };

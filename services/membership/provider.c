@@ -33,7 +33,7 @@ static const char INVALID[] = "token_invalid";
 struct document {
     struct arena *arena;
     struct slice text; /* size 0: none yet */
-    int64_t fresh_until_us, fetched_us, failed_us;
+    int64_t fresh_until_us, failed_us, renewed_us; /* 0: never */
 };
 
 struct metadata {
@@ -161,7 +161,6 @@ static void keep(struct document *document, const struct fetch_answer *answer, i
     arena_free(document->arena);
     document->arena = arena_new();
     document->text = arena_copy(document->arena, answer->body);
-    document->fetched_us = now_us;
     document->fresh_until_us = now_us + age * 1000000;
     document->failed_us = 0;
 }
@@ -276,8 +275,11 @@ static bool get_keys(struct provider *provider, struct arena *arena, const struc
 {
     struct document *document = &provider->keys;
     pthread_mutex_lock(&provider->lock);
-    bool old = clock_monotonic_us() >= document->fetched_us + NEW_KEYS_US;
-    bool there = is_fresh(document) && !(anew && old);
+    int64_t now_us = clock_monotonic_us();
+    bool renews = anew && (!document->renewed_us || now_us >= document->renewed_us + NEW_KEYS_US);
+    if (renews)
+        document->renewed_us = now_us;
+    bool there = is_fresh(document) && !renews;
     if (!there)
         there = refresh(provider, arena, flow, document, url, unfit_keys);
     *keys = there ? arena_copy(arena, document->text) : slice_of(NULL, 0);

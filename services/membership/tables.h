@@ -24,6 +24,7 @@ extern const struct method privacy_methods[];
 extern const struct method account_methods[];
 extern const struct method factor_methods[];
 extern const struct method session_methods[];
+extern const struct method single_sign_on_methods[];
 
 extern const struct job mail_jobs[];
 
