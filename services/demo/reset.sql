@@ -12,25 +12,36 @@ LOCK TABLE membership.organisation, membership.person, membership.membership IN 
 
 -- Whatever names a person or an organisation goes with them, those first that name others. Tables that only grow say no to
 -- a DELETE by their own triggers: those are asleep meanwhile. The keys of systems that are bound to nothing stay.
+CREATE TEMP VIEW gone AS
+WITH RECURSIVE kin (name, depth) AS (
+    SELECT unnest(ARRAY['membership.person', 'membership.organisation']::regclass[]), 0
+     UNION
+    SELECT c.conrelid::regclass, kin.depth + 1
+      FROM kin JOIN pg_constraint c ON c.confrelid = kin.name AND c.contype = 'f' AND c.conrelid <> c.confrelid
+     WHERE kin.depth < 20)
+SELECT name, max(depth) AS depth,
+       EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = name AND NOT t.tgisinternal AND t.tgtype & 8 <> 0) AS guarded,
+       CASE name WHEN 'membership.api_key'::regclass
+                 THEN 'WHERE organisation IS NOT NULL OR person_id IS NOT NULL OR office_id IS NOT NULL' END AS which
+  FROM kin GROUP BY name;
+
 DO $$
 DECLARE
     one record;
 BEGIN
-    FOR one IN
-        WITH RECURSIVE kin (name, depth) AS (
-            SELECT unnest(ARRAY['membership.person', 'membership.organisation']::regclass[]), 0
-             UNION
-            SELECT c.conrelid::regclass, kin.depth + 1
-              FROM kin JOIN pg_constraint c ON c.confrelid = kin.name AND c.contype = 'f' AND c.conrelid <> c.confrelid
-             WHERE kin.depth < 20)
-        SELECT name, max(depth) AS depth, name = 'membership.api_key'::regclass AS are_keys FROM kin GROUP BY name ORDER BY 2 DESC, 1
-    LOOP
+    FOR one IN SELECT * FROM gone WHERE guarded LOOP
         EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', one.name);
-        EXECUTE format('DELETE FROM %s %s', one.name,
-                       CASE WHEN one.are_keys THEN 'WHERE organisation IS NOT NULL OR person_id IS NOT NULL OR office_id IS NOT NULL' END);
+    END LOOP;
+    FOR one IN SELECT * FROM gone ORDER BY depth DESC LOOP
+        EXECUTE format('DELETE FROM %s %s', one.name, one.which);
+    END LOOP;
+    SET CONSTRAINTS ALL IMMEDIATE;
+    FOR one IN SELECT * FROM gone WHERE guarded LOOP
         EXECUTE format('ALTER TABLE %s ENABLE TRIGGER USER', one.name);
     END LOOP;
 END $$;
+
+DROP VIEW gone;
 
 -- Facts are numbered from 1 again, and whoever reads them begins there. Locked last, since relays do not like to wait.
 DO $$

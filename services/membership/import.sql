@@ -29,10 +29,15 @@ judged AS (
               WHEN p.id IS NULL AND g.home_asked IS NULL THEN 'required'
               WHEN (p.id IS NULL OR g.home_name IS NOT NULL) AND h.path IS NULL THEN 'home_unknown'
               WHEN (p.id IS NULL OR g.home_name IS NOT NULL) AND NOT h.permitted THEN 'home_not_permitted'
+              WHEN g.email IS DISTINCT FROM p.email AND g.email IS NOT NULL
+               AND (EXISTS (SELECT FROM appointment a WHERE a.person_id = p.id) OR EXISTS (SELECT FROM role_grant r WHERE r.person_id = p.id))
+               AND authority_exceeds(p.id, :grant_organisations::text[], :grant_permissions::text[])
+              THEN 'authority_exceeds_yours'
          END AS code,
          CASE WHEN g.code IS NOT NULL THEN g.field
               WHEN p.id IS NOT NULL AND NOT p.home <@ ANY (:scopes) THEN 'student_number'
               WHEN p.id IS NULL AND g.name IS NULL THEN 'name'
+              WHEN p.id IS NOT NULL AND (g.home_name IS NULL OR h.permitted) THEN 'email'
               ELSE 'home'
          END AS field,
          -- An empty cell says nothing; the home by default is only for who is new.

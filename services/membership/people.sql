@@ -184,7 +184,11 @@ SELECT EXISTS (SELECT FROM person_reach r
                 WHERE r.person_id = p.id AND r.ancestor = ANY (:scopes::ltree[])
                   AND r.since <= campus.today() AND r.until > campus.today()) AS visible,
        p.home <@ ANY (:scopes) AND (NOT 'home' = ANY (:set::text[]) OR :home::ltree <@ ANY (:scopes)) AS permitted,
-       p.version
+       p.version,
+       -- Who has another's address or number can have their password mailed, or sign in as them where the university does.
+       CASE WHEN :set && '{email,student_number}' AND p.home <@ ANY (:scopes)
+             AND authority_exceeds(p.id, :grant_organisations::text[], :grant_permissions::text[])
+            THEN 'authority_exceeds_yours' END AS refusal
   FROM person p
  WHERE p.id = :id::uuid
    FOR UPDATE

@@ -161,8 +161,8 @@ DECLARE
     mine membership.office;
     conflict text;
 BEGIN
-    IF NEW.since = NEW.until THEN
-        RETURN NULL; -- it never came into force
+    IF NEW.since = NEW.until OR (TG_OP = 'UPDATE' AND daterange(OLD.since, OLD.until) @> daterange(NEW.since, NEW.until)) THEN
+        RETURN NULL; -- it never came into force, or only ends sooner: policy may have changed since
     END IF;
     SELECT * INTO mine FROM membership.office WHERE id = NEW.office_id;
     PERFORM campus.refuse('outside_office_life')
