@@ -47,6 +47,7 @@ judged AS (
          IS DISTINCT FROM
          (p.name, p.latin_name, p.home, p.grade, p.class_name, p.status, p.email)
          OR (g.phone IS NOT NULL AND md5(g.phone) IS DISTINCT FROM s.digest) AS differs,
+         g.phone IS NOT NULL AND md5(g.phone) IS DISTINCT FROM s.digest AS phone_differs,
          g.home_name IS NOT NULL AS moves
     FROM given g
     LEFT JOIN person p ON p.student_number = g.student_number
@@ -61,8 +62,8 @@ result AS MATERIALIZED (
          CASE WHEN code IS NULL AND id IS NULL AND NOT coalesce(:dry_run::bool, false) THEN campus.new_id() END AS new_id
     FROM judged),
 created AS (
-  INSERT INTO person (id, student_number, name, latin_name, home, grade, class_name, status, email, phone)
-  SELECT new_id, student_number, name, latin_name, home, grade, class_name, coalesce(status, 'active'), email, phone
+  INSERT INTO person (id, student_number, name, latin_name, home, grade, class_name, status, email)
+  SELECT new_id, student_number, name, latin_name, home, grade, class_name, coalesce(status, 'active'), email
     FROM result
    WHERE new_id IS NOT NULL
    ORDER BY line
@@ -72,11 +73,16 @@ updated AS (
      SET name = coalesce(r.name, p.name), latin_name = coalesce(r.latin_name, p.latin_name),
          home = CASE WHEN r.moves THEN r.home ELSE p.home END, grade = coalesce(r.grade, p.grade),
          class_name = coalesce(r.class_name, p.class_name), status = coalesce(r.status, p.status),
-         email = coalesce(r.email, p.email), phone = r.phone, -- NULL leaves it: see person_phone()
+         email = coalesce(r.email, p.email),
          version = p.version + 1, updated_at = (SELECT campus.now())
     FROM result r
    WHERE p.id = r.id AND r.outcome = 'updated' AND NOT coalesce(:dry_run, false)
   RETURNING p.id),
+-- What nothing asks for is not done, so the reply has this one row beside its own.
+phones AS MATERIALIZED (
+  SELECT sensitive_phones(array_agg(coalesce(r.id, r.new_id)), array_agg(r.phone)) AS kept
+    FROM result r
+   WHERE r.outcome IN ('created', 'updated') AND r.phone_differs AND NOT coalesce(:dry_run, false)),
 reply AS (
   SELECT count(*) FILTER (WHERE r.outcome = 'created')::int AS created,
          count(*) FILTER (WHERE r.outcome = 'updated')::int AS updated,
@@ -87,7 +93,7 @@ reply AS (
              'line', r.line, 'outcome', r.outcome,
              'id', CASE WHEN r.code IS NULL THEN coalesce(r.id, r.new_id) END,
              'code', r.code, 'field', CASE WHEN r.code IS NOT NULL THEN r.field END)) ORDER BY r.line), '[]') AS rows
-    FROM result r),
+    FROM phones JOIN result r ON phones.kept IS NOT NULL),
 facts AS (
   SELECT 'person.created' AS type, id::text AS subject, jsonb_build_object('home', home::text) AS data FROM created
    UNION ALL

@@ -1,5 +1,6 @@
 """test_privacy.py -- what is kept about people: why, with whose consent, who read it; told to them, and forgotten."""
 
+import concurrent.futures
 import json
 
 import pytest
@@ -339,6 +340,16 @@ def test_a_repeated_erasure_is_one(client, somebody):
     sent = [client.post(f"/v1/people/{somebody}:erase", {}, headers={"Idempotency-Key": f"e-{somebody}"}).expect(200)
             for _ in range(2)]
     assert sent[0].json() == sent[1].json() and sent[1].headers["Idempotent-Replayed"] == "true"
+
+
+def test_two_erase_at_once(campus, admin, somebody):
+    def erase(_):
+        with campus.client(admin) as caller:
+            return caller.post(f"/v1/people/{somebody}:erase", {})
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(erase, range(4)))
+    assert sorted((answer.status, answer.code if answer.status != 200 else None) for answer in answers) == \
+        [(200, None)] + [(409, "already_erased")] * 3
 
 
 def test_erasure_is_for_those_who_may(campus, client, elsewhere, own, somebody):

@@ -2,11 +2,11 @@
 can check it with tools of their own."""
 
 import base64
+import concurrent.futures
 import contextlib
 import json
 import re
 import subprocess
-import threading
 
 import pytest
 
@@ -59,6 +59,15 @@ def record(client, person_id, credits=100, **more):
     return client.post(f"/v1/people/{person_id}/credits", asked).expect(201).json()
 
 
+def together(campus, key, acts):
+    """The answers of acts(client), each on a connection of its own at the same time."""
+    def act(one):
+        with campus.client(key) as caller:
+            return one(caller)
+    with concurrent.futures.ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(act, acts))
+
+
 # -- the ledger --------------------------------------------------------------------------------------------------------
 
 
@@ -79,16 +88,7 @@ def test_a_line_is_recorded_and_taken_back_once(client, somebody):
 
 def test_two_who_take_one_line_back(campus, admin, client, somebody):
     line = record(client, somebody)
-    answers = []
-
-    def reverse():
-        with campus.client(admin) as caller:
-            answers.append(caller.post(f"/v1/credits/{line['id']}:reverse", {"reason": "a"}))
-    threads = [threading.Thread(target=reverse) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    answers = together(campus, admin, [lambda c: c.post(f"/v1/credits/{line['id']}:reverse", {"reason": "a"})] * 6)
     assert sorted(answer.status for answer in answers) == [201] + [409] * 5
     assert {answer.code for answer in answers if answer.status == 409} == {"already_reversed"}
 
@@ -247,6 +247,20 @@ def test_an_objection_is_dismissed(client, elsewhere, own, somebody):
     assert made["id"] not in str(client.get("/v1/credit_objections", query={"person_id": somebody}).json())
     decided = client.get("/v1/credit_objections", query={"person_id": somebody, "include_decided": "true"}).json()
     assert [one["reason"] for one in decided["objections"]] == ["记录一致"]
+
+
+@pytest.mark.parametrize("outcomes", [("upheld", "upheld"), ("upheld", "dismissed")])
+def test_two_who_decide_at_once(campus, admin, client, somebody, outcomes):
+    line = record(client, somebody)
+    objections = together(campus, admin, [lambda c: c.post(f"/v1/credits/{line['id']}:object", {"text": "a"})] * 2)
+    assert sorted(answer.status for answer in objections) == [201, 409]
+    made = next(answer.json() for answer in objections if answer.status == 201)
+    path = f"/v1/credit_objections/{made['id']}:decide"
+    decisions = together(campus, admin, [lambda c, outcome=outcome: c.post(path, {"outcome": outcome, "reason": "a"})
+                                         for outcome in outcomes])
+    assert sorted((answer.status, answer.code if answer.status == 409 else None) for answer in decisions) == \
+        [(200, None), (409, "already_decided")]
+    assert len(client.get(f"/v1/people/{somebody}/credits").json()["lines"]) <= 2
 
 
 def test_objections_that_cannot_be(client, elsewhere, own, home):
