@@ -522,6 +522,24 @@ static void test_first_is_bound(void **state)
     assert_int_equal(plan_of(&plans, "GetThing")->first_count, 0);
 }
 
+static void test_hidden_columns_fill_nothing(void **state)
+{
+    (void)state;
+    static const char text[] = "SELECT id, 'a'::bytea AS sealed FROM thing WHERE id = :id::uuid";
+    const struct fault hiding = { .row = { "GetThing", .query = "get_thing", .hides = "other, sealed" } };
+    const struct sample_statement statement = { "get_thing", text };
+    bool replaced;
+    const struct method *const tables[] = { rows_of(&hiding, &replaced), NULL };
+    const struct service service = { .name = "sample", .tables = tables };
+    struct plans plans;
+    if (start_plans(&plans, &service, schema, sample_queries(arena, &statement)) != STARTED)
+        fail_msg("%s", plans.error);
+    assert_int_equal(plan_of(&plans, "GetThing")->endings->sink_count, 1);
+    CHECK_FAULTS({ .statement = { "get_thing", text },
+                   .stage = BINDING,
+                   .error = "statement get_thing: column sealed fits no field of Thing" });
+}
+
 static void test_list_is_bound(void **state)
 {
     (void)state;
@@ -694,6 +712,7 @@ int main(void)
         TEST(test_own_statements_stand_first),
         TEST(test_read_is_bound),
         TEST(test_first_is_bound),
+        TEST(test_hidden_columns_fill_nothing),
         TEST(test_list_is_bound),
         TEST(test_write_is_bound),
         TEST(test_guard_asks_what_the_target_tells),
