@@ -1,6 +1,7 @@
 /* jose.c -- OpenSSL does the arithmetic, jansson the JSON; what is here chooses, and in doubt refuses. */
 #include "common/jose.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -219,6 +220,7 @@ enum jose_verdict jose_verify(struct arena *arena, struct slice keys, const stru
     json_t *set = parse(keys), *list = json_object_get(set, "keys");
     enum jose_verdict verdict = JOSE_KEY_UNKNOWN;
     size_t tried = 0;
+    assert(algorithm); /* jose_read() has found it */
     for (size_t i = 0; i < json_array_size(list) && tried < MOST_KEYS_TRIED && verdict != JOSE_VALID; i++) {
         const json_t *jwk = json_array_get(list, i);
         EVP_PKEY *key = is_meant(jwk, algorithm, token->key_id) ? algorithm->key(arena, jwk) : NULL;

@@ -20,7 +20,7 @@ enum { CONNECT_MS = 10000, ANSWER_S = 15, SEND_MS = 30000 };
 struct sending;
 
 struct mailer {
-    struct mailer_delivery (*send)(struct sending *sending);
+    void (*send)(struct sending *sending); /* leaves in it how that ended */
     const char *from_name, *from;
     const char *url, *folder; /* one of them */
     CURL *curl;
@@ -35,15 +35,11 @@ struct sending {
     const struct letter *letter;
     struct slice rest; /* what of it has still to go */
     curl_socket_t socket;
+    struct mailer_delivery delivery;
     enum stage stage;
     bool (*give_up)(void *context);
     void *context;
 };
-
-static struct mailer_delivery later(const char *failure)
-{
-    return (struct mailer_delivery){ .end = MAILER_LATER, .failure = failure };
-}
 
 /* ---- a mail server ---- */
 
@@ -105,7 +101,7 @@ static struct mailer_delivery ended(struct sending *sending, CURLcode code)
     };
 }
 
-static struct mailer_delivery send_by_smtp(struct sending *sending)
+static void send_by_smtp(struct sending *sending)
 {
     CURL *curl = sending->mailer->curl;
     struct buffer text = buffer_in(sending->arena);
@@ -122,7 +118,7 @@ static struct mailer_delivery send_by_smtp(struct sending *sending)
     CURLcode code = curl_easy_perform(curl);
     curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, NULL);
     curl_slist_free_all(recipients);
-    return ended(sending, code);
+    sending->delivery = ended(sending, code);
 }
 
 static bool set_user(struct arena *arena, CURL *curl, const struct settings *settings, const char **error)
@@ -187,7 +183,7 @@ static bool write_file(const char *path, struct slice text)
     return close(fd) == 0 && whole;
 }
 
-static struct mailer_delivery send_to_folder(struct sending *sending)
+static void send_to_folder(struct sending *sending)
 {
     const char *folder = sending->mailer->folder, *id = sending->letter->id;
     const char *draft = arena_printf(sending->arena, "%s/.%s", folder, id);
@@ -195,8 +191,11 @@ static struct mailer_delivery send_to_folder(struct sending *sending)
     struct buffer text = buffer_in(sending->arena);
     letter_write(&text, sending->letter);
     if (write_file(draft, buffer_slice(&text)) && rename(draft, path) == 0)
-        return (struct mailer_delivery){ .end = MAILER_SENT };
-    return later(arena_printf(sending->arena, "cannot write a mail's file: %s", strerror(errno)));
+        sending->delivery.end = MAILER_SENT;
+    else
+        sending->delivery =
+            (struct mailer_delivery){ MAILER_LATER,
+                                      arena_printf(sending->arena, "cannot write a mail's file: %s", strerror(errno)) };
 }
 
 static bool open_folder(struct arena *arena, const struct settings *settings, struct mailer *mailer, const char **error)
@@ -268,5 +267,6 @@ struct mailer_delivery mailer_send(struct mailer *mailer, struct arena *arena, s
                                .context = context };
     if (!letter_is_address(letter.to))
         return (struct mailer_delivery){ .end = MAILER_REFUSED, .failure = "the recipient is no address" };
-    return mailer->send(&sending);
+    mailer->send(&sending);
+    return sending.delivery;
 }

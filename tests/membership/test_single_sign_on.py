@@ -168,8 +168,8 @@ def test_other_clients_and_algorithms(new_campus, client, secret, claims, auth):
 
 def test_where_it_is_off(new_campus):
     with new_campus().client() as client:
-        client.post(BEGIN, {}).expect(404, "single_sign_on_off")
-        client.post(COMPLETE, {"flow": "f", "state": "s", "code": "c"}).expect(404, "single_sign_on_off")
+        client.post(BEGIN, {}).expect(409, "single_sign_on_off")
+        client.post(COMPLETE, {"flow": "f", "state": "s", "code": "c"}).expect(409, "single_sign_on_off")
 
 
 @pytest.mark.parametrize("name, value, said", [

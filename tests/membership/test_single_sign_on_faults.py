@@ -231,6 +231,7 @@ def fresh(fresh_one):
     """A campus that is stopped, so that it will know nothing of its provider."""
     campus, provider = fresh_one
     campus.processes["campus"].stop()
+    campus.environment["CAMPUS_LISTEN"] = "127.0.0.1:0"  # its port may be another's by now
     provider.asked.clear()
     yield campus, provider
     provider.reset()
