@@ -20,23 +20,24 @@ SELECT source, kind, item_id, title, organisation::text, office_id IS NOT NULL A
  LIMIT :page_limit
 
 -- name: list_vacancies
-SELECT v.id AS office_id, v.organisation::text, v.kind, v.title, v.state, v.since, w.items, w.oldest_due_at
-  FROM (SELECT o.id, o.organisation, o.kind, o.title, t.state,
-               CASE t.state WHEN 'vacant' THEN past.until ELSE past.term_until END AS since
-          FROM office o
-         CROSS JOIN LATERAL office_on(o.id, (SELECT campus.today())) AS t
-         CROSS JOIN LATERAL (
-               SELECT max(a.until) AS until, max(a.term_until) AS term_until
-                 FROM appointment a WHERE a.office_id = o.id AND a.since <= (SELECT campus.today())) AS past
-         WHERE o.organisation <@ ANY ((SELECT campus.narrow(:scopes::ltree[], :within::ltree))::ltree[])
-           AND o.established_on <= (SELECT campus.today())
-           AND (o.abolished_on IS NULL OR o.abolished_on > (SELECT campus.today()))
-           AND t.state IN ('vacant', 'carried_over') AND (:state::text IS NULL OR t.state = :state)
-           AND (o.organisation, o.id) > (coalesce(:after_organisation::ltree, ''),
-                                         coalesce(:after_office_id::uuid, '00000000-0000-0000-0000-000000000000'))
-         ORDER BY o.organisation, o.id
-         LIMIT :page_limit) AS v
- CROSS JOIN LATERAL (SELECT count(*)::int AS items, min(i.due_at) AS oldest_due_at FROM office_items(ARRAY[v.id]) AS i) AS w
+WITH page AS MATERIALIZED (
+  SELECT o.id, o.organisation, o.kind, o.title, t.state, CASE t.state WHEN 'vacant' THEN t.vacant_since ELSE t.term_until END AS since
+    FROM office o
+   CROSS JOIN LATERAL office_state(o.id, campus.today()) AS t
+   WHERE o.organisation <@ ANY ((SELECT campus.narrow(:scopes::ltree[], :within::ltree))::ltree[])
+     AND o.established_on <= (SELECT campus.today())
+     AND (o.abolished_on IS NULL OR o.abolished_on > (SELECT campus.today()))
+     AND t.state IN ('vacant', 'carried_over') AND (:state::text IS NULL OR t.state = :state)
+     AND (o.organisation, o.id) > (coalesce(:after_organisation::ltree, ''),
+                                   coalesce(:after_office_id::uuid, '00000000-0000-0000-0000-000000000000'))
+   ORDER BY o.organisation, o.id
+   LIMIT :page_limit),
+waiting AS (
+  SELECT waits_in, count(*)::int AS items, min(due_at) AS oldest_due_at
+    FROM office_items((SELECT coalesce(array_agg(id), '{}') FROM page))
+   GROUP BY waits_in)
+SELECT v.id AS office_id, v.organisation::text, v.kind, v.title, v.state, v.since, coalesce(w.items, 0) AS items, w.oldest_due_at
+  FROM page v LEFT JOIN waiting w ON w.waits_in = v.id
  ORDER BY v.organisation, v.id
 
 -- name: lock_office_to_hand_over

@@ -61,10 +61,11 @@ SELECT r.id, r.organisation::text, o.title, r.year, r.state, r.supervisor::text,
 -- name: list_overdue_registrations
 SELECT d.organisation::text, d.title, supervisor_of(d.organisation)::text AS supervisor, d.registration_id, d.state,
        d.closes_on AS due_on, (SELECT campus.today()) - d.closes_on AS days_overdue
-  FROM registration_duties(coalesce(:year::int, extract(year FROM (SELECT campus.today()))::int)) AS d
+  FROM registration_duties(coalesce(:year::int, extract(year FROM campus.today())::int)) AS d
  WHERE d.state IN ('missing', 'draft') AND d.closes_on < (SELECT campus.today())
    AND (:within::ltree IS NULL OR d.organisation <@ :within)
-   AND (d.organisation <@ ANY (:scopes::ltree[]) OR supervisor_of(d.organisation) <@ ANY (:scopes))
+   AND d.organisation <@ ANY ((SELECT supervised_from(:scopes::ltree[]))::ltree[])
+   AND (d.organisation <@ ANY (:scopes) OR supervisor_of(d.organisation) <@ ANY (:scopes))
    AND d.organisation > coalesce(:after_organisation::ltree, '')
  ORDER BY d.organisation
  LIMIT :page_limit

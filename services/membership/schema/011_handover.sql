@@ -14,14 +14,29 @@ SELECT n, kind
   FROM unnest('{chair,head,secretary_general,vice_chair,deputy_head,secretary,officer,treasurer,adviser,auditor}'::text[])
        WITH ORDINALITY AS k (kind, n);
 
-CREATE FUNCTION office_leads(office office) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT NOT EXISTS (
+-- Its plan is kept, also where lists are planned for their values.
+CREATE FUNCTION office_leads(office office) RETURNS boolean LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN NOT EXISTS (
         SELECT FROM membership.office other
           JOIN membership.office_kind_order theirs ON theirs.kind = other.kind
           JOIN membership.office_kind_order mine ON mine.kind = office.kind
          WHERE other.organisation = office.organisation AND theirs.rank < mine.rank
            AND other.established_on <= (SELECT campus.today())
-           AND (other.abolished_on IS NULL OR other.abolished_on > (SELECT campus.today())))
+           AND (other.abolished_on IS NULL OR other.abolished_on > (SELECT campus.today())));
+END $$;
+
+-- The state of an office on a day, as office_on() tells it, and since when: what a list of many can ask. The day is no sub-select, so
+-- that this becomes part of the query.
+CREATE FUNCTION office_state(office uuid, day date) RETURNS TABLE (state text, term_until date, vacant_since date)
+LANGUAGE sql STABLE ROWS 1 AS $$
+    SELECT CASE WHEN bool_or(a.now AND NOT a.acting AND (a.term_until IS NULL OR a.term_until > day)) THEN 'held'
+                WHEN bool_or(a.now AND a.acting) THEN 'acting'
+                WHEN bool_or(a.now) THEN 'carried_over'
+                ELSE 'vacant' END,
+           min(a.term_until) FILTER (WHERE a.now AND NOT a.acting), max(a.until) FILTER (WHERE NOT a.now)
+      FROM (SELECT o.*, o.until IS NULL OR o.until > day AS now
+              FROM membership.appointment o WHERE o.office_id = office AND o.since <= day) AS a
 $$;
 
 -- Every service shows what waits with it by views in its schema that are named office_items, or office_items_<noun>, with SELECT
@@ -47,7 +62,8 @@ CREATE FUNCTION office_item_views() RETURNS TABLE (source name, view name) LANGU
      ORDER BY 1, 2
 $$;
 
--- What waits in each of these offices now, in all services.
+-- What waits in each of these offices now, in all services. Each view is asked for the values themselves, so that it can begin from
+-- its indexes.
 CREATE FUNCTION office_items(offices uuid[])
 RETURNS TABLE (waits_in uuid, source text, organisation ltree, office_id uuid, kind text, item_id text, title text,
                due_at timestamptz, state text) LANGUAGE plpgsql STABLE ROWS 20 AS $$
@@ -55,14 +71,18 @@ DECLARE
     columns CONSTANT text := 'i.organisation, i.office_id, i.kind::text, i.item_id::text, i.title::text, i.due_at, i.state::text';
     queries text := (
         SELECT string_agg(format(
-                   'SELECT o.id, %1$L::text, %3$s FROM membership.office o JOIN %1$I.%2$I i ON i.office_id = o.id WHERE o.id = ANY ($1) '
-                   'UNION ALL '
-                   'SELECT o.id, %1$L::text, %3$s FROM membership.office o JOIN %1$I.%2$I i ON i.organisation = o.organisation '
-                   'WHERE o.id = ANY ($1) AND i.office_id IS NULL AND membership.office_leads(o)', v.source, v.view, columns), ' UNION ALL ')
+                   'SELECT i.office_id, %1$L::text, %3$s FROM %1$I.%2$I i WHERE i.office_id = ANY ($1) UNION ALL '
+                   'SELECT o.id, %1$L::text, %3$s FROM %1$I.%2$I i JOIN unnest($2, $3) AS o (id, organisation) USING (organisation) '
+                   'WHERE i.organisation = ANY ($3) AND i.office_id IS NULL', v.source, v.view, columns), ' UNION ALL ')
           FROM membership.office_item_views() v);
+    leaders uuid[];
+    places ltree[];
 BEGIN
+    SELECT coalesce(array_agg(o.id), '{}'), coalesce(array_agg(o.organisation), '{}') INTO leaders, places
+      FROM membership.office o
+     WHERE o.id = ANY (offices) AND membership.office_leads(o);
     IF queries IS NOT NULL THEN
-        RETURN QUERY EXECUTE queries USING offices;
+        RETURN QUERY EXECUTE queries USING offices, leaders, places;
     END IF;
 END $$;
 
@@ -78,11 +98,7 @@ SELECT o.organisation, k.office_id, 'key' AS kind, k.id::text AS item_id, k.name
 -- the organisation above, or of the committee that leads this one.
 CREATE VIEW office_items_offices AS
 SELECT place.organisation, NULL::uuid AS office_id, 'office' AS kind, o.id::text AS item_id, o.title,
-       (SELECT membership.midnight(min(a.term_until))
-          FROM appointment a
-         WHERE a.office_id = o.id AND NOT a.acting AND a.since <= (SELECT campus.today())
-           AND (a.until IS NULL OR a.until > (SELECT campus.today()))) AS due_at,
-       t.state
+       midnight(t.term_until) AS due_at, t.state
   FROM (SELECT o.organisation, o.id FROM office o WHERE NOT office_leads(o)
          UNION ALL
         SELECT g.parent, o.id FROM organisation g JOIN office o ON o.organisation = g.path
@@ -91,7 +107,7 @@ SELECT place.organisation, NULL::uuid AS office_id, 'office' AS kind, o.id::text
         SELECT g.led_by, o.id FROM organisation g JOIN office o ON o.organisation = g.path
          WHERE g.parent IS NULL AND g.led_by IS NOT NULL AND office_leads(o)) AS place (organisation, office_id)
   JOIN office o ON o.id = place.office_id
- CROSS JOIN LATERAL office_on(o.id, (SELECT campus.today())) AS t
+ CROSS JOIN LATERAL office_state(o.id, campus.today()) AS t
  WHERE t.state <> 'held' AND o.established_on <= (SELECT campus.today())
    AND (o.abolished_on IS NULL OR o.abolished_on > (SELECT campus.today()));
 

@@ -28,6 +28,12 @@ CREATE FUNCTION supervisor_of(organisation ltree) RETURNS ltree LANGUAGE sql STA
      LIMIT 1
 $$;
 
+-- Where all organisations lie that somebody may supervise who acts in these subtrees; supervisor_of() then says which it is.
+CREATE FUNCTION supervised_from(scopes ltree[]) RETURNS ltree[] LANGUAGE sql STABLE AS $$
+    SELECT scopes || ARRAY (SELECT s.subtree FROM membership.supervision s WHERE s.supervisor <@ ANY (scopes))
+                  || ARRAY (SELECT g.path FROM membership.organisation g WHERE g.led_by <@ ANY (scopes))
+$$;
+
 -- ---- registration: policy ----
 
 -- Which kinds of organisation register each year, when, and with what; a row counts until a later year has one.
@@ -77,6 +83,8 @@ CREATE TABLE registration (
     CONSTRAINT submitted_once CHECK (state = 'draft' OR round > 0)
 );
 CREATE INDEX registration_organisation ON registration (organisation, year);
+CREATE INDEX registration_subtree ON registration USING gist (organisation);
+CREATE INDEX registration_supervisor ON registration USING gist (supervisor);
 CREATE INDEX registration_waiting ON registration (supervisor) WHERE state = 'submitted';
 
 -- What was submitted, with the figures of the day as evidence; and what was decided on it. Only ever added to.
@@ -136,7 +144,8 @@ LANGUAGE sql STABLE AS $$
                     WHERE k.id = caller_id AND o.organisation <@ registration.organisation)
 $$;
 
--- Which living organisations are to register in a year, until when, and how far they are.
+-- Which living organisations are to register in a year, until when, and how far they are. The year is no sub-select, so that this
+-- becomes part of the query.
 CREATE FUNCTION registration_duties(year int)
 RETURNS TABLE (organisation ltree, title text, opens_on date, closes_on date, registration_id uuid, state text)
 LANGUAGE sql STABLE AS $$
@@ -164,7 +173,7 @@ CREATE VIEW office_items_registrations AS
 SELECT d.organisation, NULL::uuid AS office_id, 'registration' AS kind,
        coalesce(d.registration_id::text, d.organisation::text || '/' || extract(year FROM d.opens_on)) AS item_id,
        d.title || ' ' || extract(year FROM d.opens_on) AS title, midnight(d.closes_on + 1) AS due_at, d.state
-  FROM registration_duties(extract(year FROM (SELECT campus.today()))::int) AS d
+  FROM registration_duties(extract(year FROM campus.today())::int) AS d
  WHERE d.state IN ('missing', 'draft') AND d.opens_on <= (SELECT campus.today())
  UNION ALL
 SELECT r.supervisor, NULL, 'review', r.id::text, o.title || ' ' || r.year, NULL, r.state
