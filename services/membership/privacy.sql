@@ -1,7 +1,7 @@
 -- privacy.sql -- why things are kept; sensitive fields and consent to them; export, erasure, minimisation. Conventions: common/method.h.
 
 -- name: list_personal_fields
-SELECT service, field, purpose, rule, retention_days, sensitive, consent_required FROM personal_field ORDER BY service, field
+SELECT service, field, purpose, rule, retention_days, sensitive, consent_required FROM personal_field ORDER BY service, field, purpose
 
 -- ---- sensitive fields ----
 
@@ -141,7 +141,10 @@ SELECT o.path::text
 
 -- name: target_person_erased
 SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,
-       CASE WHEN p.home <@ ANY (:scopes) AND p.erased_at IS NOT NULL THEN 'already_erased' END AS refusal
+       CASE WHEN NOT p.home <@ ANY (:scopes) THEN NULL
+            WHEN p.erased_at IS NOT NULL THEN 'already_erased'
+            WHEN EXISTS (SELECT FROM appointment a WHERE a.person_id = p.id AND (a.until IS NULL OR a.until > campus.today()))
+            THEN 'holds_office' END AS refusal
   FROM person p
  WHERE p.id = :id::uuid
    FOR UPDATE

@@ -78,7 +78,11 @@ static void bind_plans(struct road *road)
                                                .unavailable_ms = 5000,
                                                .statement_ms = 5000,
                                                .lock_ms = 1000 };
-    if (!plans_gather(&road->plans, road->arena, &membership_service, road->schema,
+    /* Nobody publishes facts to it here. */
+    struct service *alone = arena_alloc(road->arena, sizeof *alone);
+    *alone = membership_service;
+    alone->consumers = NULL;
+    if (!plans_gather(&road->plans, road->arena, alone, road->schema,
                       embed_statements(road->arena, "membership")))
         road_fail("plans", road->plans.error);
     describe(road, 0);
