@@ -62,7 +62,10 @@ facts AS (SELECT 'account.second_factor_off' AS type, person_id::text AS subject
 
 -- name: target_factor
 SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,
-       CASE WHEN p.home <@ ANY (:scopes) AND a.totp_sealed IS NULL THEN 'no_second_factor' END AS refusal
+       CASE WHEN NOT p.home <@ ANY (:scopes) THEN NULL
+            WHEN a.totp_sealed IS NULL THEN 'no_second_factor'
+            WHEN authority_exceeds(p.id, :grant_organisations::text[], :grant_permissions::text[]) THEN 'authority_exceeds_yours'
+       END AS refusal
   FROM person p
   LEFT JOIN account a ON a.person_id = p.id
  WHERE p.id = :id::uuid

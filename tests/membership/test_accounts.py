@@ -6,8 +6,10 @@ import re
 import pytest
 
 from api.given import NOBODY, check_problem, membership, new_key, new_label, new_number, person
+from harness import wait_until
 from membership.signing import (OTHER_PASSWORD, PASSWORD, account, code_of, college, invite, now_of, second_factor, session,
                                 set_up, sign_in)
+from membership.staff import stand_for
 
 PEOPLE_ONLY = [("/v1/account:change_password", {"old_password": "a", "new_password": "b"}), ("/v1/account/totp:begin", {}),
                ("/v1/account/totp:confirm", {"code": "123456"}), ("/v1/account/totp:disable", {"password": "a"})]
@@ -142,6 +144,35 @@ def test_token_of_who_has_a_password(campus, client, given, one):
         invite(registrar, one["id"])
 
 
+def test_token_of_who_may_do_more(campus, client, anonymous, given):
+    """Nobody becomes somebody who may do what they may not, nor takes their second factor away: by mail it goes to the person."""
+    one = account(client, anonymous, given, email=f"{new_label('chief')}@campus.example")
+    stand_for(campus, new_key(client, "membership.keys.write"), one["id"])
+    with campus.client(new_key(client, "membership.accounts.*", given)["secret"]) as registrar:
+        check_problem(registrar.post(f"/v1/people/{one['id']}:invite", {}), 403, "authority_exceeds_yours")
+        assert "token" not in invite(registrar, one["id"], deliver="email")
+        with campus.client(session(anonymous, one)) as holder:
+            second_factor(campus, holder)
+        check_problem(registrar.post(f"/v1/people/{one['id']}/account:reset_factor"), 403, "authority_exceeds_yours")
+    client.post(f"/v1/people/{one['id']}/account:reset_factor").expect(200)
+
+
+def test_what_is_over_is_swept(new_campus):
+    """After its time; of what still matters nothing."""
+    campus = new_campus()
+    with campus.client(campus.key()) as client, campus.client() as anonymous:
+        one = account(client, anonymous)
+        session(anonymous, one)
+        sign_in(anonymous, one["student_number"], OTHER_PASSWORD)
+        tables = ("account_token", "account_client", "sign_in_failure", "session")
+        def counts():
+            return [int(campus.value(f"SELECT count(*) FROM membership.{table}")) for table in tables]
+        assert counts() == [1, 1, 2, 1]
+        campus.sql("UPDATE campus.clock SET shift = '100 days'")
+        wait_until(lambda: counts() == [0, 0, 0, 0], "what is over to be swept", seconds=30)
+        sign_in(anonymous, one["student_number"]).expect(201)
+
+
 def test_set_up_ends_sessions(client, anonymous, one, holder):
     set_up(anonymous, invite(client, one["id"])["token"], OTHER_PASSWORD).expect(200)
     check_problem(sign_in(anonymous, one["student_number"]), 401, "credentials_wrong")
@@ -269,7 +300,7 @@ def test_lock_and_unlock(campus, client, anonymous, given):
 
 def test_nobody_locks_themselves_out(campus, client, one):
     key = new_key(client, "membership.accounts.write")
-    campus.sql(f"UPDATE membership.api_key SET person_id = '{one['id']}' WHERE id = '{key['id']}'")
+    stand_for(campus, key, one["id"])
     with campus.client(key["secret"]) as own:
         check_problem(own.post(f"/v1/people/{one['id']}/account:lock", {"reason": "a"}), 409, "own_account")
 

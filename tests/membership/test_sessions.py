@@ -172,8 +172,11 @@ def test_rate_and_keys_are_the_persons(campus, anonymous, one, holder):
 
 
 def test_issued_by_the_operator(campus, client, given):
-    """Without an account, too; not for whom the rules keep out."""
+    """On a demo campus only, without an account too; not for whom the rules keep out."""
     one, left = person(client, given), person(client, given, status="left")
+    refused = campus.run("call", "IssueSession", json.dumps({"person_id": one["id"]}), check=False)
+    assert refused.returncode and "not_a_demo" in refused.stdout + refused.stderr
+    campus.sql("INSERT INTO campus.demo DEFAULT VALUES")
     for asked in ({"person_id": one["id"]}, {"student_number": one["student_number"]}):
         done = json.loads(campus.run("call", "IssueSession", json.dumps(asked)).stdout)
         assert done["person_id"] == one["id"] and works(campus, done["secret"])
