@@ -43,7 +43,8 @@ SELECT t.person_id, p.student_number, p.name, p.latin_name, p.email, policy.pass
   LEFT JOIN person p ON p.id = t.person_id
 
 -- name: lock_token
-SELECT CASE WHEN t.used_at IS NOT NULL OR t.void_at IS NOT NULL THEN 'token_unknown' ELSE sign_in_refusal(t.person_id) END AS refusal
+SELECT CASE WHEN t.used_at IS NOT NULL OR t.void_at IS NOT NULL THEN 'token_unknown'
+            ELSE sign_in_refusal(t.person_id) END AS refusal
   FROM account_token t
  WHERE t.token_hash = sha256(convert_to(:token, 'UTF8'))
    FOR UPDATE

@@ -13,13 +13,19 @@ enum { RECOVERY_CODES = 10, RECOVERY_BYTES = 20, RECOVERY_CODE = 12 };
 
 /* ---- beginning ---- */
 
+/* With the password, where there is one: who finds a session open must not shut its owner out. */
 static void begin_check(struct call *call)
 {
     uint8_t secret[PROOF_SECRET];
+    const char *password = call_has(call, "password") ? call_text(call, "password") : "";
     if (call_found(call, "totp_sealed")) {
         call_refuse(call, "second_factor_on");
         return;
     }
+    if (!proof_may_try(call))
+        return;
+    if (call_found(call, "password_hash"))
+        (void)!proof_try_password(call, password, "password_wrong");
     call_derive_secret(call, secret);
     call_add(call, "totp_sealed", proof_seal(call, call_person(call), secret, TOTP_SECRET));
 }
@@ -101,8 +107,9 @@ static void disable_check(struct call *call)
 }
 
 const struct method factor_methods[] = {
-    { "BeginTotp", .prepare = proof_prepare_own, .first = "find_own_account", .check = begin_check,
-      .adds = "login_hash, totp_sealed", .query = "begin_totp", .finish = begin_finish },
+    { "BeginTotp", .prepare = proof_prepare_own, .first = "find_own_account", .check = begin_check, .aside = ASIDE_HASH,
+      .adds = "login_hash, totp_sealed, verdict, account_version", .query = "lock_login, begin_totp",
+      .finish = begin_finish },
     { "ConfirmTotp", .prepare = proof_prepare_own, .first = "find_own_account", .check = confirm_check,
       .adds = "login_hash, pending_seen, totp_step, recovery_hashes",
       .query = "lock_pending_totp, clear_recovery_codes, confirm_totp", .finish = confirm_finish },

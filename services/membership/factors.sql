@@ -1,14 +1,29 @@
 -- factors.sql -- the second factor: codes of an authenticator, and codes for when it is lost. Conventions: common/method.h.
 
 -- name: begin_totp
-WITH made AS (
+WITH asked AS (
+  SELECT sign_in_wait_ms(:login_hash::bytea, :client::bytea, :caller_person::uuid) AS wait_ms),
+made AS (
   INSERT INTO account AS a (person_id, totp_pending, totp_pending_until)
-  SELECT p.id, :totp_sealed::bytea, campus.now() + interval '10 minutes' FROM person p WHERE p.id = :caller_person::uuid
+  SELECT :caller_person, :totp_sealed::bytea, campus.now() + interval '10 minutes'
+    FROM asked WHERE asked.wait_ms IS NULL AND :verdict::text IS NULL
   ON CONFLICT (person_id) DO UPDATE
      SET totp_pending = EXCLUDED.totp_pending, totp_pending_until = EXCLUDED.totp_pending_until, updated_at = campus.now()
-   WHERE a.totp_sealed IS NULL
-  RETURNING a.totp_pending_until),
-reply AS (SELECT totp_pending_until AS confirm_until FROM made)
+   WHERE a.totp_sealed IS NULL AND a.version = :account_version::bigint
+  RETURNING a.person_id, a.totp_pending_until),
+judged AS (
+  SELECT asked.wait_ms, made.totp_pending_until,
+         CASE WHEN wait_ms IS NOT NULL THEN 'too_many_attempts'
+              WHEN made.person_id IS NULL THEN coalesce(:verdict, 'second_factor_on') END AS refusal
+    FROM asked LEFT JOIN made ON true),
+failed AS (
+  INSERT INTO sign_in_failure AS f (login_hash, client, count, until)
+  SELECT :login_hash, w.counted, 1, campus.now() + make_interval(secs => w.seconds)
+    FROM judged, failure_windows(:client) w WHERE judged.refusal = 'password_wrong'
+  ON CONFLICT (login_hash, client) DO UPDATE
+     SET count = CASE WHEN f.until <= campus.now() THEN 1 ELSE f.count + 1 END,
+         until = CASE WHEN f.until <= campus.now() THEN EXCLUDED.until ELSE f.until END),
+reply AS (SELECT totp_pending_until AS confirm_until, refusal AS refused_as, wait_ms AS retry_after_ms FROM judged)
 
 -- name: lock_pending_totp
 SELECT CASE WHEN totp_sealed IS NOT NULL THEN 'second_factor_on'

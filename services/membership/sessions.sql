@@ -44,7 +44,8 @@ judged AS (
 made AS (
   SELECT s.*, session_expires_at(s) AS expires_at
     FROM taken
-   CROSS JOIN LATERAL open_session(:new_id::uuid, taken.person_id, :token_hash::bytea, :client, 'password', taken.second_factor) AS s),
+   CROSS JOIN LATERAL open_session(:new_id::uuid, taken.person_id, :token_hash::bytea, :client, 'password',
+                                   taken.second_factor) AS s),
 failed AS (
   INSERT INTO sign_in_failure AS f (login_hash, client, count, until)
   SELECT :login_hash, w.counted, 1, campus.now() + make_interval(secs => w.seconds)

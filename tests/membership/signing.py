@@ -59,7 +59,7 @@ def now_of(campus):
 
 def second_factor(campus, holder):
     """Sets one up for the session's holder: its secret, the time of the code that confirmed it, and the recovery codes."""
-    begun = holder.post("/v1/account/totp:begin").expect(200).json()
+    begun = holder.post("/v1/account/totp:begin", {"password": PASSWORD}).expect(200).json()
     at = now_of(campus)
     confirmed = holder.post("/v1/account/totp:confirm", {"code": code_of(begun["secret"], at)}).expect(200).json()
     return begun["secret"], at, confirmed["recovery_codes"]

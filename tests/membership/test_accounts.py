@@ -195,8 +195,10 @@ def test_set_up_refused_meanwhile(campus, client, anonymous, given):
 
 @pytest.mark.parametrize("password, code", [("short-pass9", "password_too_short"), ("password2024", "password_too_common"),
                                             ("123456789012", "password_too_common"), ("abcabcabcabc", "password_too_common"),
-                                            ("NUMBER and more", "password_too_personal"), ("欧阳修远 walks home", "password_too_personal"),
-                                            ("Ouyang Xiuyuan 7", "password_too_personal"), ("ouyangmail 77777", "password_too_personal")])
+                                            ("NUMBER and more", "password_too_personal"),
+                                            ("欧阳修远 walks home", "password_too_personal"),
+                                            ("Ouyang Xiuyuan 7", "password_too_personal"),
+                                            ("ouyangmail 77777", "password_too_personal")])
 def test_password_refused(client, anonymous, given, holder, password, code):
     one = person(client, given, name="欧阳修远", latin_name="Ouyang Xiuyuan", email=f"ouyangmail@{new_label('x')}.example")
     password = password.replace("NUMBER", one["student_number"])
@@ -337,24 +339,38 @@ def test_own_account_is_seen(client, anonymous, given, one, holder):
 
 def test_totp(campus, client, anonymous, one, holder):
     key = {"Idempotency-Key": new_label("totp-")}
-    begun, again = (holder.post("/v1/account/totp:begin", headers=key).expect(200).json() for _ in range(2))
+    begun, again = (holder.post("/v1/account/totp:begin", {"password": PASSWORD}, headers=key).expect(200).json() for _ in range(2))
     assert begun == again and re.fullmatch("[A-Z2-7]{32}", begun["secret"]) and begun["secret"] in begun["uri"]
     assert begun["uri"].startswith("otpauth://totp/Campus?")
     sign_in(anonymous, one["student_number"]).expect(201)  # nothing is asked for before it is confirmed
     at = now_of(campus)
     wrong = f"{(int(code_of(begun['secret'], at)) + 1) % 10**6:06d}"
-    check_problem(holder.post("/v1/account/totp:confirm", {"code": wrong}), 422, "second_factor_wrong", {"/code": "second_factor_wrong"})
+    check_problem(holder.post("/v1/account/totp:confirm", {"code": wrong}), 422, "second_factor_wrong",
+                  {"/code": "second_factor_wrong"})
     key, asked = {"Idempotency-Key": new_label("confirm-")}, {"code": code_of(begun["secret"], at)}
     done, again = (holder.post("/v1/account/totp:confirm", asked, headers=key).expect(200).json() for _ in range(2))
     assert done == again and len(set(done["recovery_codes"])) == 10
     assert all(re.fullmatch("[a-z2-7]{5}-[a-z2-7]{5}", code) for code in done["recovery_codes"])
     state = client.get(f"/v1/people/{one['id']}/account").json()
     assert state["second_factor"] is True and state["recovery_codes_left"] == 10
-    check_problem(holder.post("/v1/account/totp:begin"), 409, "second_factor_on")
+    check_problem(holder.post("/v1/account/totp:begin", {}), 409, "second_factor_on")
     check_problem(holder.post("/v1/account/totp:confirm", {"code": "123456"}), 409, "second_factor_on")
     assert not stored(campus, begun["secret"]) and not stored(campus, done["recovery_codes"][0])
     sealed = campus.value(f"SELECT totp_sealed FROM membership.account WHERE person_id = '{one['id']}'")
     assert len(sealed) == 2 + 2 * (24 + 16 + 20)
+
+
+def test_totp_takes_the_password(campus, client, given, holder):
+    """Who finds a session open shuts nobody out. Who has no password, as with single sign-on, needs none."""
+    check_problem(holder.post("/v1/account/totp:begin", {}), 403, "password_wrong", {"/password": "password_wrong"})
+    codes = [holder.post("/v1/account/totp:begin", {"password": OTHER_PASSWORD}).code for _ in range(5)]
+    assert codes == ["password_wrong"] * 4 + ["too_many_attempts"]
+    one, secret = person(client, given), "campus_s_of_somebody_without_a_password"
+    campus.sql(f"SET search_path = membership, campus, public; SELECT FROM open_session(campus.new_id(), '{one['id']}',"
+               f" sha256('{secret}'), '', 'single_sign_on', false)")
+    with campus.client(secret) as other:
+        begun = other.post("/v1/account/totp:begin", {}).expect(200).json()
+        other.post("/v1/account/totp:confirm", {"code": code_of(begun["secret"], now_of(campus))}).expect(200)
 
 
 def test_confirming_what_was_not_begun(holder):
@@ -366,9 +382,10 @@ def test_pending_factor_expires(new_campus):
     with campus.client(campus.key()) as client, campus.client() as anonymous:
         one = account(client, anonymous)
         with campus.client(session(anonymous, one)) as holder:
-            secret = holder.post("/v1/account/totp:begin").expect(200).json()["secret"]
+            secret = holder.post("/v1/account/totp:begin", {"password": PASSWORD}).expect(200).json()["secret"]
             campus.sql("UPDATE campus.clock SET shift = '10 minutes 1 second'")
-            check_problem(holder.post("/v1/account/totp:confirm", {"code": code_of(secret, now_of(campus))}), 409, "no_pending_factor")
+            late = holder.post("/v1/account/totp:confirm", {"code": code_of(secret, now_of(campus))})
+            check_problem(late, 409, "no_pending_factor")
 
 
 def test_disable(campus, client, anonymous, one, holder):
