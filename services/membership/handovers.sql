@@ -10,7 +10,8 @@ SELECT o.organisation <@ ANY (:scopes::ltree[])
  WHERE o.id = :id::uuid
 
 -- name: list_office_items
-SELECT source, kind, item_id, title, organisation::text, office_id IS NOT NULL AS of_office, coalesce(due_at, 'infinity') AS due_at, state
+SELECT source, kind, item_id, title, organisation::text, office_id IS NOT NULL AS of_office,
+       coalesce(due_at, 'infinity') AS due_at, state
   FROM office_items(ARRAY[:id::uuid])
  WHERE (:kind::text IS NULL OR kind = :kind)
    AND (coalesce(due_at, 'infinity'), source, kind, item_id)
@@ -21,7 +22,8 @@ SELECT source, kind, item_id, title, organisation::text, office_id IS NOT NULL A
 
 -- name: list_vacancies
 WITH page AS MATERIALIZED (
-  SELECT o.id, o.organisation, o.kind, o.title, t.state, CASE t.state WHEN 'vacant' THEN t.vacant_since ELSE t.term_until END AS since
+  SELECT o.id, o.organisation, o.kind, o.title, t.state,
+         CASE t.state WHEN 'vacant' THEN t.vacant_since ELSE t.term_until END AS since
     FROM office o
    CROSS JOIN LATERAL office_state(o.id, campus.today()) AS t
    WHERE o.organisation <@ ANY ((SELECT campus.narrow(:scopes::ltree[], :within::ltree))::ltree[])
@@ -59,7 +61,8 @@ SELECT coalesce(o.organisation <@ ANY (:scopes::ltree[]) OR theirs.person_id = :
   FROM (SELECT) AS one
   LEFT JOIN office o ON o.id = :office_id::uuid
   LEFT JOIN appointment theirs ON theirs.id = :outgoing_appointment_id::uuid AND theirs.office_id = o.id
-  LEFT JOIN appointment ours ON ours.id = :incoming_appointment_id AND ours.office_id = o.id AND ours.since IS DISTINCT FROM ours.until
+  LEFT JOIN appointment ours
+    ON ours.id = :incoming_appointment_id AND ours.office_id = o.id AND ours.since IS DISTINCT FROM ours.until
 
 -- name: create_handover
 WITH superseded AS (
@@ -149,14 +152,16 @@ SELECT h.id, h.office_id, h.organisation::text, o.title, h.state, h.outgoing_id 
 SELECT id FROM handover WHERE id = :id::uuid FOR UPDATE
 
 -- name: target_incoming
-SELECT h.organisation <@ ANY (:scopes::ltree[]) OR :caller_person::uuid IN (person_of(h.outgoing_id), person_of(h.incoming_id)) AS visible,
+SELECT h.organisation <@ ANY (:scopes::ltree[])
+       OR :caller_person::uuid IN (person_of(h.outgoing_id), person_of(h.incoming_id)) AS visible,
        h.organisation <@ ANY (:scopes) OR person_of(h.outgoing_id) = :caller_person AS permitted,
        CASE WHEN h.state NOT IN ('open', 'signed_by_one') THEN 'handover_over'
             WHEN h.incoming_signed_at IS NOT NULL THEN 'signed_already'
             WHEN a.id IS NULL THEN 'incoming_appointment_unknown'
             WHEN a.person_id = person_of(h.outgoing_id) THEN 'same_person' END AS refusal
   FROM handover h
-  LEFT JOIN appointment a ON a.id = :incoming_appointment_id::uuid AND a.office_id = h.office_id AND a.since IS DISTINCT FROM a.until
+  LEFT JOIN appointment a
+    ON a.id = :incoming_appointment_id::uuid AND a.office_id = h.office_id AND a.since IS DISTINCT FROM a.until
  WHERE h.id = :id::uuid
 
 -- name: name_incoming
@@ -226,7 +231,8 @@ facts AS (
   SELECT 'handover.signed' AS type, m.id::text AS subject, jsonb_build_object('party', :party, 'hash', l.hash) AS data
     FROM made m JOIN handover_list l ON l.handover_id = m.id AND l.list = m.list
    UNION ALL
-  SELECT 'handover.completed', id::text, jsonb_build_object('office_id', office_id, 'outgoing', outgoing_id, 'incoming', incoming_id)
+  SELECT 'handover.completed', id::text,
+         jsonb_build_object('office_id', office_id, 'outgoing', outgoing_id, 'incoming', incoming_id)
     FROM made
    WHERE state = 'complete')
 

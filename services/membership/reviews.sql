@@ -5,7 +5,8 @@
 SELECT path <@ ANY (:scopes::ltree[]) OR supervisor_of(path) <@ ANY (:scopes) AS visible FROM organisation WHERE path = :path::ltree
 
 -- name: check_organisation
-SELECT o.path::text, o.title, o.kind, coalesce(:as_of::date, campus.today()) AS as_of, c.rule_pack, c.exceeded, c.unknown, c.findings
+SELECT o.path::text, o.title, o.kind, coalesce(:as_of::date, campus.today()) AS as_of,
+       c.rule_pack, c.exceeded, c.unknown, c.findings
   FROM organisation o, self_check(o.path, coalesce(:as_of, campus.today()), '{}', '{}', '{}') AS c
  WHERE o.path = :path::ltree
 
@@ -46,7 +47,8 @@ WITH made AS (
   RETURNING *),
 reply AS (SELECT id, organisation::text, rule, since, valid_until, recorded_by, created_at FROM made),
 facts AS (
-  SELECT 'organisation.justified' AS type, organisation::text AS subject, jsonb_build_object('rule', rule, 'id', id) AS data FROM made)
+  SELECT 'organisation.justified' AS type, organisation::text AS subject,
+         jsonb_build_object('rule', rule, 'id', id) AS data FROM made)
 
 -- Only of people whom the caller sees is anything said.
 -- name: target_attestation_new
@@ -67,7 +69,8 @@ WITH made AS (
   RETURNING *),
 reply AS (SELECT id, person_id, rule, since, valid_until, attested_by, created_at FROM made),
 facts AS (
-  SELECT 'attestation.given' AS type, id::text AS subject, jsonb_build_object('person_id', person_id, 'rule', rule) AS data FROM made)
+  SELECT 'attestation.given' AS type, id::text AS subject,
+         jsonb_build_object('person_id', person_id, 'rule', rule) AS data FROM made)
 
 -- name: list_attestations
 SELECT t.id, t.person_id, t.rule, t.value, t.since, t.valid_until, t.attested_by, t.created_at
@@ -95,8 +98,9 @@ SELECT version, in_force_since, title, large_campus, created_at
 SELECT p.version, p.in_force_since, p.title, p.large_campus, p.created_at,
        (SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
                    'code', r.code, 'kind', r.kind, 'applies_to', r.applies_to, 'at_least', r.at_least, 'limit', r."limit",
-                   'large_limit', r.large_limit, 'text', replace(r.text_zh, '{limit}', (CASE WHEN p.large_campus THEN coalesce(r.large_limit, r."limit") ELSE r."limit" END)::text),
-                   'text_en', replace(r.text_en, '{limit}', (CASE WHEN p.large_campus THEN coalesce(r.large_limit, r."limit") ELSE r."limit" END)::text), 'source', r.source)) ORDER BY r.code), '[]')
+                   'large_limit', r.large_limit,
+                   'text', replace(r.text_zh, '{limit}', rule_limit(r, p)::text),
+                   'text_en', replace(r.text_en, '{limit}', rule_limit(r, p)::text), 'source', r.source)) ORDER BY r.code), '[]')
           FROM rule r WHERE r.pack = p.version) AS rules
   FROM rule_pack p
  WHERE p.version = :version::text AND :scopes::ltree[] <> '{}'

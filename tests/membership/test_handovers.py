@@ -8,6 +8,7 @@ import pytest
 import harness
 from api.given import NOBODY, check_problem, committee, ids, new_key, new_label, organisation, person
 from membership.officers import appoint, caller, office, officer
+from membership.test_plans import read_rows
 
 ABSENT = "0" * 64
 
@@ -335,3 +336,25 @@ def test_who_may(client, campus, changing):
             check_problem(answer, 404, "not_found")
         check_problem(other.post("/v1/handovers", asked), 403, "permission_denied")
         assert other.get("/v1/handovers").expect(200).json().get("handovers", []) == []
+
+
+# -- by plan -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_narrow_caller_reads_little(client, campus):
+    """Among 500 organisations, what one of them is asked for is found by index."""
+    top = organisation(client, new_label("wide"), "committee")["path"]
+    campus.sql(f"""
+        SET search_path = membership, campus, public;
+        INSERT INTO organisation (path, kind, title) SELECT ('{top}.s' || n)::ltree, 'society', '社' FROM generate_series(1, 500) n;
+        INSERT INTO office (id, organisation, kind, title, established_on)
+        SELECT new_id(), path, k, k, '2020-01-01' FROM organisation, unnest('{{chair,officer}}'::text[]) k WHERE path <@ '{top}.s7'
+            OR parent = '{top}' AND path <> '{top}.s7';
+        INSERT INTO registration (id, organisation, year, supervisor)
+        SELECT new_id(), path, y, '{top}' FROM organisation, generate_series(2020, 2026) y WHERE parent = '{top}';
+        ANALYZE organisation, office, registration""")
+    narrow = {"scopes": f"{{{top}.s7}}"}
+    assert read_rows(campus, "list_registrations", "registration", **narrow) <= 20
+    assert read_rows(campus, "list_overdue_registrations", "registration", year="2026", **narrow) <= 20
+    chair = campus.value(f"SELECT id FROM membership.office WHERE organisation = '{top}.s7' AND kind = 'chair'")
+    assert "officer" in [item["title"] for item in items(client, chair)]

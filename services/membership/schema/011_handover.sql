@@ -14,20 +14,17 @@ SELECT n, kind
   FROM unnest('{chair,head,secretary_general,vice_chair,deputy_head,secretary,officer,treasurer,adviser,auditor}'::text[])
        WITH ORDINALITY AS k (kind, n);
 
--- Its plan is kept, also where lists are planned for their values.
-CREATE FUNCTION office_leads(office office) RETURNS boolean LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
-BEGIN
-    RETURN NOT EXISTS (
-        SELECT FROM membership.office other
-          JOIN membership.office_kind_order theirs ON theirs.kind = other.kind
-          JOIN membership.office_kind_order mine ON mine.kind = office.kind
-         WHERE other.organisation = office.organisation AND theirs.rank < mine.rank
-           AND other.established_on <= (SELECT campus.today())
-           AND (other.abolished_on IS NULL OR other.abolished_on > (SELECT campus.today())));
-END $$;
+CREATE VIEW leading_office AS
+SELECT o.id, o.organisation
+  FROM office o
+  JOIN office_kind_order mine ON mine.kind = o.kind
+ WHERE NOT EXISTS (SELECT FROM office other JOIN office_kind_order theirs ON theirs.kind = other.kind
+                    WHERE other.organisation = o.organisation AND theirs.rank < mine.rank
+                      AND other.established_on <= (SELECT campus.today())
+                      AND (other.abolished_on IS NULL OR other.abolished_on > (SELECT campus.today())));
 
--- The state of an office on a day, as office_on() tells it, and since when: what a list of many can ask. The day is no sub-select, so
--- that this becomes part of the query.
+-- The state of an office on a day, as office_on() tells it, and since when: what a list of many can ask. The day is no sub-select,
+-- so that this becomes part of the query.
 CREATE FUNCTION office_state(office uuid, day date) RETURNS TABLE (state text, term_until date, vacant_since date)
 LANGUAGE sql STABLE ROWS 1 AS $$
     SELECT CASE WHEN bool_or(a.now AND NOT a.acting AND (a.term_until IS NULL OR a.term_until > day)) THEN 'held'
@@ -79,8 +76,8 @@ DECLARE
     places ltree[];
 BEGIN
     SELECT coalesce(array_agg(o.id), '{}'), coalesce(array_agg(o.organisation), '{}') INTO leaders, places
-      FROM membership.office o
-     WHERE o.id = ANY (offices) AND membership.office_leads(o);
+      FROM membership.leading_office o
+     WHERE o.id = ANY (offices);
     IF queries IS NOT NULL THEN
         RETURN QUERY EXECUTE queries USING offices, leaders, places;
     END IF;
@@ -99,13 +96,12 @@ SELECT o.organisation, k.office_id, 'key' AS kind, k.id::text AS item_id, k.name
 CREATE VIEW office_items_offices AS
 SELECT place.organisation, NULL::uuid AS office_id, 'office' AS kind, o.id::text AS item_id, o.title,
        midnight(t.term_until) AS due_at, t.state
-  FROM (SELECT o.organisation, o.id FROM office o WHERE NOT office_leads(o)
+  FROM (SELECT o.organisation, o.id FROM office o WHERE NOT EXISTS (SELECT FROM leading_office l WHERE l.id = o.id)
          UNION ALL
-        SELECT g.parent, o.id FROM organisation g JOIN office o ON o.organisation = g.path
-         WHERE g.parent IS NOT NULL AND office_leads(o)
+        SELECT g.parent, l.id FROM organisation g JOIN leading_office l ON l.organisation = g.path WHERE g.parent IS NOT NULL
          UNION ALL
-        SELECT g.led_by, o.id FROM organisation g JOIN office o ON o.organisation = g.path
-         WHERE g.parent IS NULL AND g.led_by IS NOT NULL AND office_leads(o)) AS place (organisation, office_id)
+        SELECT g.led_by, l.id FROM organisation g JOIN leading_office l ON l.organisation = g.path
+         WHERE g.parent IS NULL AND g.led_by IS NOT NULL) AS place (organisation, office_id)
   JOIN office o ON o.id = place.office_id
  CROSS JOIN LATERAL office_state(o.id, campus.today()) AS t
  WHERE t.state <> 'held' AND o.established_on <= (SELECT campus.today())
@@ -115,7 +111,8 @@ SELECT place.organisation, NULL::uuid AS office_id, 'office' AS kind, o.id::text
 CREATE VIEW office_items_joining AS
 SELECT organisation, NULL::uuid AS office_id, kind, item_id, title, due_at, state FROM open_items_joining;
 
-GRANT SELECT ON office_kind_order, office_items_keys, office_items_offices, office_items_joining TO campus_membership;
+GRANT SELECT ON office_kind_order, leading_office, office_items_keys, office_items_offices, office_items_joining
+   TO campus_membership;
 
 -- ---- handovers ----
 

@@ -1,5 +1,5 @@
 -- admits: 1
--- Reviewing organisations: who supervises whom, the registration of each year, and the rules by which an organisation checks itself.
+-- Reviewing organisations: who supervises whom, the registration of each year, the rules by which an organisation checks itself.
 
 -- ---- supervision ----
 
@@ -194,7 +194,8 @@ CREATE TABLE rule_pack (
 CREATE TABLE rule (
     pack        text NOT NULL REFERENCES rule_pack,
     code        text NOT NULL,
-    kind        text NOT NULL CHECK (kind IN ('staff', 'presidium', 'departments', 'titles', 'freshmen', 'inactive', 'members', 'leader',
+    kind        text NOT NULL CHECK (kind IN ('staff', 'presidium', 'departments', 'titles', 'freshmen', 'inactive',
+                                              'members', 'leader',
                                               'incompatible', 'overdue', 'attested')), -- what is counted: rule_hits()
     applies_to  text[] NOT NULL,                       -- kinds of organisation
     at_least    boolean NOT NULL DEFAULT false,        -- so many at least; else at most
@@ -223,7 +224,8 @@ SELECT '2020', code, kind, applies_to::text[], at_least, most, large, params::js
      '除主席团、部门正副负责人、干事外不设其他职务。', 'No titles but chair, vice chair, head, deputy head and officer.'),
     ('no_freshmen', 'freshmen', '{union,federation}', false, 0, NULL, '{"year_begins_month": 9}',
      '工作人员应为非一年级本科生。', 'Officers are no first-year students.'),
-    ('officers_enrolled', 'inactive', '{committee,union,federation,association,society,college_branch,department}', false, 0, NULL, '{}',
+    ('officers_enrolled', 'inactive', '{committee,union,federation,association,society,college_branch,department}', false, 0, NULL,
+     '{}',
      '任职者均为在校学生。', 'All who hold an office are active students.'),
     ('members_at_least', 'members', '{society}', true, 20, NULL, '{}',
      '社团成员一般不少于 {limit} 人。', 'A society has at least {limit} members.'),
@@ -231,9 +233,11 @@ SELECT '2020', code, kind, applies_to::text[], at_least, most, large, params::js
      '负责人不空缺。', 'The chair is not vacant.'),
     ('department_has_head', 'leader', '{department}', false, 0, NULL, '{"kinds": ["head"]}',
      '部门负责人不空缺。', 'The head of the department is not vacant.'),
-    ('offices_compatible', 'incompatible', '{committee,union,federation,association,society,college_branch,department}', false, 0, NULL, '{}',
+    ('offices_compatible', 'incompatible', '{committee,union,federation,association,society,college_branch,department}', false, 0, NULL,
+     '{}',
      '不相容职务不由一人兼任。', 'Incompatible offices are not in one hand.'),
-    ('terms_not_overdue', 'overdue', '{committee,union,federation,association,society,college_branch,department}', false, 0, NULL, '{}',
+    ('terms_not_overdue', 'overdue', '{committee,union,federation,association,society,college_branch,department}', false, 0, NULL,
+     '{}',
      '按期换届，无任期届满仍留任者。', 'Nobody stays in office after the end of the term.'),
     ('academic_rank', 'attested', '{union,federation}', false, 30, NULL, '{}',
      '学习成绩综合排名在本专业前 {limit}% 以内。', 'Officers rank in the top {limit} % of their major.'),
@@ -242,6 +246,10 @@ SELECT '2020', code, kind, applies_to::text[], at_least, most, large, params::js
     ('party_or_league_member', 'attested', '{union,federation}', true, 1, NULL, '{}',
      '工作人员为共产党员或共青团员。', 'Officers are members of the party or the league.')
   ) AS r (code, kind, applies_to, at_least, most, large, params, zh, en);
+
+CREATE FUNCTION rule_limit(r rule, pack rule_pack) RETURNS int LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN pack.large_campus THEN coalesce(r.large_limit, r."limit") ELSE r."limit" END
+$$;
 
 -- What somebody vouches for who has seen the papers, since no record here knows it: of an "attested" rule. The last one counts.
 CREATE TABLE attestation (
@@ -273,7 +281,8 @@ CREATE INDEX justification_organisation ON justification (organisation, rule, id
 -- ---- self-check: the count ----
 
 -- Somebody in an office, as it is or as it is planned to be (without an appointment).
-CREATE TYPE seating AS (appointment_id uuid, office_id uuid, organisation ltree, kind text, person_id uuid, acting boolean, term_until date);
+CREATE TYPE seating AS (
+    appointment_id uuid, office_id uuid, organisation ltree, kind text, person_id uuid, acting boolean, term_until date);
 
 -- An organisation and its departments, theirs too, on a day. What else stands under it checks itself.
 CREATE FUNCTION own_parts(path ltree, day date) RETURNS ltree[] LANGUAGE sql STABLE AS $$
@@ -281,7 +290,8 @@ CREATE FUNCTION own_parts(path ltree, day date) RETURNS ltree[] LANGUAGE sql STA
       SELECT $1 AS path
        UNION ALL
       SELECT o.path FROM part p JOIN membership.organisation o ON o.parent = p.path
-       WHERE o.kind = 'department' AND (o.founded_on IS NULL OR o.founded_on <= day) AND (o.dissolved_on IS NULL OR o.dissolved_on > day))
+       WHERE o.kind = 'department' AND (o.founded_on IS NULL OR o.founded_on <= day)
+         AND (o.dissolved_on IS NULL OR o.dissolved_on > day))
     SELECT array_agg(p.path) FROM part p
 $$;
 
@@ -289,7 +299,8 @@ $$;
 CREATE FUNCTION seats_open(office office, day date, ends uuid[]) RETURNS TABLE (nth bigint, carried uuid) LANGUAGE sql STABLE AS $$
     SELECT row_number() OVER (ORDER BY s),
            (SELECT a.id FROM membership.appointment a
-             WHERE a.office_id = office.id AND a.seat = s AND NOT a.acting AND a.since <= day AND a.until IS NULL AND a.id <> ALL (ends))
+             WHERE a.office_id = office.id AND a.seat = s AND NOT a.acting AND a.since <= day AND a.until IS NULL
+               AND a.id <> ALL (ends))
       FROM generate_series(1, office.seats) AS s
      WHERE NOT EXISTS (
            SELECT FROM membership.appointment a
@@ -298,7 +309,8 @@ CREATE FUNCTION seats_open(office office, day date, ends uuid[]) RETURNS TABLE (
 $$;
 
 -- Who sits where in some organisations on a day, if `ends` had ended and people[i] had been appointed to offices[i].
-CREATE FUNCTION seatings(parts ltree[], day date, offices uuid[], people uuid[], ends uuid[]) RETURNS seating[] LANGUAGE sql STABLE AS $$
+CREATE FUNCTION seatings(parts ltree[], day date, offices uuid[], people uuid[], ends uuid[]) RETURNS seating[]
+LANGUAGE sql STABLE AS $$
     WITH planned AS (
       SELECT o AS office, p.person_id, row_number() OVER (PARTITION BY o.id ORDER BY p.n) AS nth
         FROM unnest($3, $4) WITH ORDINALITY AS p (office_id, person_id, n)
@@ -338,7 +350,8 @@ $$;
 -- What a rule counts, one row each; those of which it is not known whether they count have `known` false. Advisers are teachers.
 CREATE FUNCTION rule_hits(r rule, path ltree, day date, parts ltree[], sitting seating[], ends uuid[])
 RETURNS TABLE (item text, office_id uuid, person_id uuid, organisation text, known boolean) LANGUAGE sql STABLE AS $$
-    WITH student AS (SELECT s.*, p.grade, p.status FROM unnest(sitting) s JOIN membership.person p ON p.id = s.person_id WHERE s.kind <> 'adviser')
+    WITH student AS (
+      SELECT s.*, p.grade, p.status FROM unnest(sitting) s JOIN membership.person p ON p.id = s.person_id WHERE s.kind <> 'adviser')
     SELECT s.person_id::text, s.office_id, s.person_id, NULL, true FROM student s WHERE r.kind = 'staff'
      UNION ALL
     SELECT m.person_id::text, NULL, m.person_id, NULL, true
@@ -363,7 +376,8 @@ RETURNS TABLE (item text, office_id uuid, person_id uuid, organisation text, kno
      UNION ALL
     SELECT m.person_id::text, NULL, m.person_id, NULL, true
       FROM membership.membership m
-     WHERE r.kind = 'members' AND m.organisation = path AND m.kind <> 'honorary' AND m.since <= day AND (m.until IS NULL OR m.until > day)
+     WHERE r.kind = 'members' AND m.organisation = path AND m.kind <> 'honorary'
+       AND m.since <= day AND (m.until IS NULL OR m.until > day)
      UNION ALL
     SELECT coalesce(o.id::text, ''), o.id, NULL, path::text, true
       FROM (SELECT) AS one
@@ -392,13 +406,13 @@ $$;
 -- what was counted the first 50 of each sort are named.
 CREATE FUNCTION self_check(path ltree, day date, offices uuid[], people uuid[], ends uuid[])
 RETURNS TABLE (rule_pack text, exceeded int, unknown int, findings jsonb) LANGUAGE sql STABLE AS $$
-    WITH pack AS (SELECT * FROM membership.rule_pack p WHERE p.in_force_since <= $2 ORDER BY p.in_force_since DESC LIMIT 1),
+    WITH pack AS (SELECT p.version, p AS it FROM membership.rule_pack p WHERE p.in_force_since <= $2 ORDER BY p.in_force_since DESC LIMIT 1),
     place AS MATERIALIZED (
       SELECT o.kind, p.parts, membership.seatings(p.parts, $2, $3, $4, $5) AS seats
         FROM membership.organisation o CROSS JOIN LATERAL (SELECT membership.own_parts(o.path, $2) AS parts) AS p
        WHERE o.path = $1),
     counted AS (
-      SELECT r.*, CASE WHEN pack.large_campus THEN coalesce(r.large_limit, r."limit") ELSE r."limit" END AS bound,
+      SELECT r.*, membership.rule_limit(r, pack.it) AS bound,
              place.kind = ANY (r.applies_to) AS applies, h.*
         FROM pack JOIN membership.rule r ON r.pack = pack.version CROSS JOIN place
        CROSS JOIN LATERAL (
