@@ -64,8 +64,8 @@ SELECT CASE WHEN p.id IS NULL THEN 'person_unknown'
 
 -- name: create_attestation
 WITH made AS (
-  INSERT INTO attestation (id, person_id, rule, value, valid_until, attested_by)
-  VALUES (:new_id::uuid, :person_id::uuid, :rule::text, :value::int, :valid_until::date, :caller_id::text)
+  INSERT INTO attestation (id, person_id, rule, attested_value, valid_until, attested_by)
+  VALUES (:new_id::uuid, :person_id::uuid, :rule::text, :attested_value::int, :valid_until::date, :caller_id::text)
   RETURNING *),
 reply AS (SELECT id, person_id, rule, since, valid_until, attested_by, created_at FROM made),
 facts AS (
@@ -73,7 +73,7 @@ facts AS (
          jsonb_build_object('person_id', person_id, 'rule', rule) AS data FROM made)
 
 -- name: list_attestations
-SELECT t.id, t.person_id, t.rule, t.value, t.since, t.valid_until, t.attested_by, t.created_at
+SELECT t.id, t.person_id, t.rule, t.attested_value, t.since, t.valid_until, t.attested_by, t.created_at
   FROM attestation t
  WHERE (t.person_id = :caller_person::uuid
         OR EXISTS (SELECT FROM person_reach r

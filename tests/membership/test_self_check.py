@@ -157,10 +157,10 @@ def test_as_of(client, union):
 
 
 def attest(client, one, rule="academic_rank", value=12, **more):
-    return client.post("/v1/attestations", {"person_id": one, "rule": rule, "value": value, "valid_until": "2027-09-01", **more})
+    return client.post("/v1/attestations", {"person_id": one, "rule": rule, "attested_value": value, "valid_until": "2027-09-01", **more})
 
 
-def test_what_is_attested_counts(client, union):
+def test_what_is_attested_counts(client, campus, union):
     one, two = student(client, union), student(client, union)
     for each in (one, two):
         appoint(client, office(client, union, "officer")["id"], each)
@@ -174,8 +174,14 @@ def test_what_is_attested_counts(client, union):
     assert check(client, union, as_of="2027-09-01")["academic_rank"]["outcome"] == "unknown"  # valid no more
     attest(client, one, "party_or_league_member", 0).expect(201)
     assert brief(check(client, union)["party_or_league_member"]) == ("exceeded", 1, 1)
-    listed = [a["value"] for a in client.pages("/v1/attestations", "attestations", {"person_id": two, "page_size": 1})]
+    listed = [a["attested_value"] for a in client.pages("/v1/attestations", "attestations", {"person_id": two, "page_size": 1})]
     assert listed == [31, 30]
+    with caller(campus, two) as herself:
+        sections = {one["section"]: one["records"] for one in herself.get(f"/v1/people/{two}/export").expect(200).json()["sections"]}
+    assert len(sections["attestations"]) == 2
+    erased = client.post(f"/v1/people/{two}:erase", {}).expect(200).json()["parts"]
+    assert {"part": "attestations", "count": 2} in erased
+    assert client.get("/v1/attestations", query={"person_id": two}).json().get("attestations", []) == []
 
 
 def test_what_cannot_be_attested(client, campus, union):
@@ -193,7 +199,7 @@ def test_what_cannot_be_attested(client, campus, union):
         attest(client, stranger).expect(201)
         assert {a["person_id"] for a in herself.get("/v1/attestations").json()["attestations"]} == {one["id"]}
     with caller(campus, stranger) as other:  # one's own is shown to everyone
-        assert [a["value"] for a in other.get("/v1/attestations").expect(200).json()["attestations"]] == [12]
+        assert [a["attested_value"] for a in other.get("/v1/attestations").expect(200).json()["attestations"]] == [12]
 
 
 # -- exceptions --------------------------------------------------------------------------------------------------------

@@ -230,7 +230,17 @@ CREATE FUNCTION person_of(appointment uuid) RETURNS uuid LANGUAGE sql STABLE AS 
     SELECT a.person_id FROM membership.appointment a WHERE a.id = $1
 $$;
 
+-- What a person has signed, told with all that is kept about them.
+CREATE VIEW personal_export_handovers AS
+SELECT a.person_id, 'handovers' AS section,
+       jsonb_build_object('id', h.id, 'office_id', h.office_id, 'party', p.party, 'state', h.state, 'signed_at', p.signed_at) AS data
+  FROM handover h
+ CROSS JOIN LATERAL (VALUES ('outgoing', h.outgoing_id, h.outgoing_signed_at), ('incoming', h.incoming_id, h.incoming_signed_at))
+         AS p (party, appointment_id, signed_at)
+  JOIN appointment a ON a.id = p.appointment_id;
+
 GRANT SELECT, INSERT, UPDATE ON handover TO campus_membership;
+GRANT SELECT ON personal_export_handovers TO campus_membership;
 GRANT SELECT, INSERT ON handover_list, handover_item TO campus_membership;
 
 INSERT INTO role_permission (role, permission)

@@ -253,17 +253,32 @@ $$;
 
 -- What somebody vouches for who has seen the papers, since no record here knows it: of an "attested" rule. The last one counts.
 CREATE TABLE attestation (
-    id          uuid PRIMARY KEY,
-    person_id   uuid NOT NULL CONSTRAINT person_unknown REFERENCES person,
-    rule        text NOT NULL,
-    value       int NOT NULL,
-    since       date NOT NULL DEFAULT campus.today(),
-    valid_until date NOT NULL,                         -- the first day on which it says nothing any more
-    attested_by text NOT NULL,                         -- the principal
-    created_at  timestamptz NOT NULL DEFAULT campus.now(),
+    id             uuid PRIMARY KEY,
+    person_id      uuid NOT NULL CONSTRAINT person_unknown REFERENCES person,
+    rule           text NOT NULL,
+    attested_value int NOT NULL,
+    since          date NOT NULL DEFAULT campus.today(),
+    valid_until    date NOT NULL,                      -- the first day on which it says nothing any more
+    attested_by    text NOT NULL,                      -- the principal
+    created_at     timestamptz NOT NULL DEFAULT campus.now(),
     CONSTRAINT attestation_over CHECK (valid_until > since)
 );
 CREATE INDEX attestation_person ON attestation (person_id, rule, id);
+
+-- Told to the person with all that is kept about them, and forgotten with it.
+CREATE VIEW personal_export_reviews AS
+SELECT person_id, 'attestations' AS section,
+       jsonb_build_object('rule', rule, 'attested_value', attested_value, 'since', since, 'valid_until', valid_until,
+                          'attested_by', attested_by) AS data
+  FROM attestation;
+
+CREATE FUNCTION erase_attestations(person uuid, dry boolean) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    found_rows bigint := (SELECT count(*) FROM membership.attestation WHERE person_id = person);
+BEGIN
+    DELETE FROM membership.attestation WHERE person_id = person AND NOT dry;
+    RETURN found_rows;
+END $$;
 
 -- Why an organisation departs from a rule. The last one counts.
 CREATE TABLE justification (
@@ -394,7 +409,7 @@ RETURNS TABLE (item text, office_id uuid, person_id uuid, organisation text, kno
      UNION ALL
     SELECT s.person_id::text, NULL, s.person_id, NULL, t.value IS NOT NULL
       FROM student s
-      LEFT JOIN LATERAL (SELECT a.value, a.valid_until FROM membership.attestation a
+      LEFT JOIN LATERAL (SELECT a.attested_value AS value, a.valid_until FROM membership.attestation a
                           WHERE a.person_id = s.person_id AND a.rule = r.code AND a.since <= day
                           ORDER BY a.id DESC LIMIT 1) AS last ON true
      CROSS JOIN LATERAL (SELECT CASE WHEN last.valid_until > day THEN last.value END AS value) AS t
@@ -503,7 +518,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON supervision TO campus_membership;
 GRANT SELECT, INSERT, UPDATE ON registration TO campus_membership;
 GRANT SELECT, INSERT ON registration_policy, registration_submission, registration_decision TO campus_membership;
 GRANT SELECT, INSERT ON rule_pack, rule, attestation, justification TO campus_membership;
-GRANT SELECT ON office_items_registrations TO campus_membership;
+GRANT SELECT ON office_items_registrations, personal_export_reviews TO campus_membership;
 
 INSERT INTO role_permission (role, permission)
 SELECT role, 'membership.' || unnest(string_to_array(permissions, ' ')) FROM (VALUES

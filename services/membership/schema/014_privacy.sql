@@ -27,6 +27,7 @@ INSERT INTO personal_field (service, field, purpose, rule, retention_days, sensi
     ('membership', 'health',          'to look after the person at activities',           'after_leaving',      0, true,  true),
     ('membership', 'identity_number', 'to insure the person at activities',               'after_leaving',     30, true,  true),
     ('membership', 'value',           'for what the person has consented to',             'not_kept',        NULL, true,  false),
+    ('membership', 'attested_value',  'to check whether officers meet the rules',         'until_erasure',   NULL, false, false),
     ('membership', 'q',               'to find the person',                               'not_kept',        NULL, false, false),
     ('membership', 'content',         'to tell people what is kept about them',           'not_kept',        NULL, false, false),
     ('membership', 'text',            'to decide on an objection',                        'until_erasure',   NULL, false, false),
