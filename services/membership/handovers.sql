@@ -25,7 +25,8 @@ WITH page AS MATERIALIZED (
   SELECT o.id, o.organisation, o.kind, o.title, t.state,
          CASE t.state WHEN 'vacant' THEN t.vacant_since ELSE t.term_until END AS since
     FROM office o
-   CROSS JOIN LATERAL office_state(o.id, campus.today()) AS t
+   CROSS JOIN (SELECT campus.today() AS day OFFSET 0) AS now
+   CROSS JOIN LATERAL office_state(o.id, now.day) AS t
    WHERE o.organisation <@ ANY ((SELECT campus.narrow(:scopes::ltree[], :within::ltree))::ltree[])
      AND o.established_on <= (SELECT campus.today())
      AND (o.abolished_on IS NULL OR o.abolished_on > (SELECT campus.today()))

@@ -29,25 +29,28 @@ facts AS (
          jsonb_build_object('organisation', organisation::text, 'kind', kind) AS data FROM made)
 
 -- name: get_office
-SELECT o.id, o.organisation::text, o.kind, o.title, o.title_en, o.seats, o.exclusive, o.carries_over, role_texts(o) AS roles,
+SELECT o.id, o.organisation::text, o.kind, o.title, o.title_en, o.seats, o.exclusive, o.carries_over, role_texts(o.id, o.organisation) AS roles,
        o.established_on, o.abolished_on, t.state, t.holders, o.version, o.created_at, o.updated_at
   FROM office o, office_on(o.id, coalesce(:as_of::date, campus.today())) AS t
  WHERE o.id = :id::uuid AND o.organisation <@ ANY (:scopes::ltree[])
 
 -- name: list_offices
-SELECT o.id, o.organisation::text, o.kind, o.title, o.title_en, o.seats, o.exclusive, o.carries_over, role_texts(o) AS roles,
+SELECT o.id, o.organisation::text, o.kind, o.title, o.title_en, o.seats, o.exclusive, o.carries_over, role_texts(o.id, o.organisation) AS roles,
        o.established_on, o.abolished_on, t.state, t.holders, o.version, o.created_at, o.updated_at
-  FROM office o
- CROSS JOIN LATERAL office_on(o.id, coalesce(:as_of::date, (SELECT campus.today()))) AS t
- WHERE o.organisation <@ ANY ((SELECT campus.narrow(:scopes::ltree[], coalesce(:organisation::ltree, :within::ltree)))::ltree[])
-   AND (:organisation IS NULL OR o.organisation = :organisation)
-   AND (:within IS NULL OR o.organisation <@ :within)
-   AND (:kind::text IS NULL OR o.kind = :kind)
-   AND o.established_on <= coalesce(:as_of, (SELECT campus.today()))
-   AND (o.abolished_on IS NULL OR o.abolished_on > coalesce(:as_of, (SELECT campus.today())))
-   AND (:state::text IS NULL OR t.state = :state)
-   AND (o.organisation, o.id) > (coalesce(:after_organisation::ltree, ''),
-                                 coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000'))
+  FROM (SELECT o.*
+          FROM office o
+         WHERE o.organisation <@ ANY ((SELECT campus.narrow(:scopes::ltree[], coalesce(:organisation::ltree, :within::ltree)))::ltree[])
+           AND (:organisation IS NULL OR o.organisation = :organisation)
+           AND (:within IS NULL OR o.organisation <@ :within)
+           AND (:kind::text IS NULL OR o.kind = :kind)
+           AND o.established_on <= coalesce(:as_of::date, (SELECT campus.today()))
+           AND (o.abolished_on IS NULL OR o.abolished_on > coalesce(:as_of, (SELECT campus.today())))
+           AND (o.organisation, o.id) > (coalesce(:after_organisation::ltree, ''),
+                                         coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000'))
+         ORDER BY o.organisation, o.id
+         LIMIT CASE WHEN :state::text IS NULL THEN :page_limit::bigint END) AS o -- the state is known of each only when it is looked at
+ CROSS JOIN LATERAL office_on(o.id, coalesce(:as_of, (SELECT campus.today()))) AS t
+ WHERE :state IS NULL OR t.state = :state
  ORDER BY o.organisation, o.id
  LIMIT :page_limit
 
@@ -88,7 +91,7 @@ given AS (
   INSERT INTO office_role (office_id, role, organisation) SELECT id, role, organisation FROM wanted ON CONFLICT DO NOTHING),
 reply AS (
   SELECT id, organisation::text, kind, title, title_en, seats, exclusive, carries_over,
-         CASE WHEN 'roles' = ANY (:set) THEN coalesce(:roles, '{}') ELSE role_texts(made) END AS roles,
+         CASE WHEN 'roles' = ANY (:set) THEN coalesce(:roles, '{}') ELSE role_texts(id, organisation) END AS roles,
          established_on, abolished_on, version, created_at, updated_at
     FROM made),
 facts AS (SELECT 'office.changed' AS type, id::text AS subject, jsonb_build_object('fields', to_jsonb(:set)) AS data FROM made)
@@ -115,7 +118,7 @@ closed AS (
    WHERE a.office_id = made.id AND (a.until IS NULL OR a.until > greatest(a.since, made.abolished_on))
   RETURNING a.*),
 reply AS (
-  SELECT id, organisation::text, kind, title, title_en, seats, exclusive, carries_over, role_texts(made) AS roles,
+  SELECT id, organisation::text, kind, title, title_en, seats, exclusive, carries_over, role_texts(id, organisation) AS roles,
          established_on, abolished_on, version, created_at, updated_at
     FROM made),
 facts AS (

@@ -43,8 +43,8 @@ INSERT INTO appointment (id, office_id, organisation, person_id, seat, since, un
 SELECT new_id(), o.id, o.organisation, p.id, 1, make_date(2016 + y, 9, 1), CASE WHEN y < 10 THEN make_date(2017 + y, 9, 1) END, 'election'
   FROM (SELECT *, row_number() OVER () AS n FROM office) AS o, generate_series(1, 10) y
   JOIN (SELECT id, row_number() OVER () AS n FROM person) AS p ON true WHERE p.n = o.n * 10 + y;
-INSERT INTO campaign (id, organisation, title, opens_at, closes_at)
-SELECT new_id(), path, '招新', '2026-01-01', '2090-01-01' FROM organisation WHERE path ~ 'hot.*{{1}}';
+INSERT INTO campaign (id, organisation, title, gives, opens_at, closes_at)
+SELECT new_id(), path, '招新', 'member', '2026-01-01', '2090-01-01' FROM organisation WHERE path ~ 'hot.*{{1}}';
 INSERT INTO application (id, campaign_id, person_id, state, submitted_at)
 SELECT new_id(), c.id, p.id, 'submitted', now()
   FROM (SELECT id, row_number() OVER () AS n FROM campaign WHERE title = '招新') AS c

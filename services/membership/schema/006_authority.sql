@@ -89,6 +89,7 @@ CREATE TABLE office (
     UNIQUE (id, organisation)
 );
 CREATE INDEX office_organisation ON office (organisation, id);
+CREATE INDEX office_subtree ON office USING gist (organisation);
 CREATE UNIQUE INDEX office_title_taken ON office (organisation, title) WHERE abolished_on IS NULL;
 
 -- What an office gives its holder, and where: most often in its own organisation, but a supervising department's reach further.
@@ -127,6 +128,7 @@ CREATE TABLE appointment (
 );
 CREATE INDEX appointment_office ON appointment (office_id, since);
 CREATE INDEX appointment_organisation ON appointment (organisation, id);
+CREATE INDEX appointment_subtree ON appointment USING gist (organisation);
 CREATE INDEX appointment_person ON appointment (person_id, id);
 
 -- ---- incompatible offices: policy ----
@@ -313,9 +315,9 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- The same the other way round.
-CREATE FUNCTION role_texts(office office) RETURNS text[] LANGUAGE sql STABLE AS $$
-    SELECT ARRAY (SELECT r.role || CASE WHEN r.organisation = office.organisation THEN '' ELSE '@' || r.organisation::text END
-                    FROM membership.office_role r WHERE r.office_id = office.id ORDER BY 1)
+CREATE FUNCTION role_texts(office uuid, home ltree) RETURNS text[] LANGUAGE sql STABLE AS $$
+    SELECT ARRAY (SELECT r.role || CASE WHEN r.organisation = home THEN '' ELSE '@' || r.organisation::text END
+                    FROM membership.office_role r WHERE r.office_id = office ORDER BY 1)
 $$;
 
 -- Why the caller, who holds `permissions[i]` in `organisations[i]`, cannot make an office at `home` give these roles.

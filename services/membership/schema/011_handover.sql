@@ -23,8 +23,8 @@ SELECT o.id, o.organisation
                       AND other.established_on <= (SELECT campus.today())
                       AND (other.abolished_on IS NULL OR other.abolished_on > (SELECT campus.today())));
 
--- The state of an office on a day, as office_on() tells it, and since when: what a list of many can ask. The day is no sub-select,
--- so that this becomes part of the query.
+-- The state of an office on a day, as office_on() tells it, and since when: what a list of many can ask. The day is a column,
+-- so that this becomes part of the query and the day is asked once.
 CREATE FUNCTION office_state(office uuid, day date) RETURNS TABLE (state text, term_until date, vacant_since date)
 LANGUAGE sql STABLE ROWS 1 AS $$
     SELECT CASE WHEN bool_or(a.now AND NOT a.acting AND (a.term_until IS NULL OR a.term_until > day)) THEN 'held'
@@ -103,7 +103,8 @@ SELECT place.organisation, NULL::uuid AS office_id, 'office' AS kind, o.id::text
         SELECT g.led_by, l.id FROM organisation g JOIN leading_office l ON l.organisation = g.path
          WHERE g.parent IS NULL AND g.led_by IS NOT NULL) AS place (organisation, office_id)
   JOIN office o ON o.id = place.office_id
- CROSS JOIN LATERAL office_state(o.id, campus.today()) AS t
+ CROSS JOIN (SELECT campus.today() AS day OFFSET 0) AS now
+ CROSS JOIN LATERAL office_state(o.id, now.day) AS t
  WHERE t.state <> 'held' AND o.established_on <= (SELECT campus.today())
    AND (o.abolished_on IS NULL OR o.abolished_on > (SELECT campus.today()));
 

@@ -16,8 +16,7 @@ INSERT INTO personal_field (service, field, purpose, rule) VALUES
     ('membership', 'reason',           'to say why a person cannot join',            'until_erasure'),
     ('membership', 'lifted_reason',    'to say why a ban was lifted',                'until_erasure'),
     ('membership', 'reason',           'to say why a member was expelled',           'until_erasure'),
-    ('membership', 'expulsion_reason', 'to say why a member was expelled',           'until_erasure'),
-    ('membership', 'value',            'to check whether officers meet the rules',   'until_erasure');
+    ('membership', 'expulsion_reason', 'to say why a member was expelled',           'until_erasure');
 
 -- ---- what a person is told ----
 
@@ -43,10 +42,7 @@ CREATE VIEW personal_export_offices AS
      UNION ALL
     SELECT person_id, 'grants',
            jsonb_build_object('role', role, 'organisation', organisation::text, 'since', since, 'until', until, 'reason', reason)
-      FROM role_grant
-     UNION ALL
-    SELECT person_id, 'attestations', jsonb_build_object('rule', rule, 'value', value, 'since', since, 'valid_until', valid_until)
-      FROM attestation;
+      FROM role_grant;
 
 CREATE VIEW personal_export_joining AS
     SELECT a.person_id, 'applications' AS section,
@@ -125,13 +121,5 @@ BEGIN
        SET until = CASE WHEN until <= campus.now() THEN until ELSE greatest(since, campus.now()) END, reason = '—',
            version = version + 1, updated_at = campus.now()
      WHERE person_id = person AND NOT dry;
-    RETURN found_rows;
-END $$;
-
-CREATE FUNCTION erase_attestations(person uuid, dry boolean) RETURNS bigint LANGUAGE plpgsql AS $$
-DECLARE
-    found_rows bigint := (SELECT count(*) FROM membership.attestation WHERE person_id = person);
-BEGIN
-    DELETE FROM membership.attestation WHERE person_id = person AND NOT dry;
     RETURN found_rows;
 END $$;
