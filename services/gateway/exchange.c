@@ -285,7 +285,7 @@ static bool may_ask(const struct exchange *exchange)
     case ACCESS_GRANTED:
         return exchange->scope_count > 0;
     case ACCESS_OWNER:
-        return exchange->scope_count > 0 || (principal && principal->person);
+        return exchange->scope_count > 0 || exchange->owns;
     case ACCESS_INTERNAL:
         break;
     }
@@ -313,8 +313,10 @@ static void take_principal(struct exchange *exchange, const struct principal *pr
         return;
     }
     exchange->principal = principal_copy(exchange->arena, principal, rpc->grants);
-    if (rpc->permission)
+    if (rpc->permission) {
         exchange->scope_count = principal_scopes(exchange->arena, principal, rpc->permission, &exchange->scopes);
+        exchange->owns = principal_owns(principal, rpc->permission);
+    }
     authorise(exchange);
 }
 

@@ -17,6 +17,7 @@ struct exchange {
     const struct principal *principal; /* a copy in the arena; NULL for nobody */
     const char **scopes; /* the subtrees in which they hold the method's permission */
     size_t scope_count;
+    bool owns; /* may do it with what is their own */
     struct problem problem;
     struct request_message message;
     struct principal_wait *wait;

@@ -49,7 +49,7 @@ struct entry {
 /* The fields of ResolveKey and of the messages in it, as the contract numbers them. */
 struct names {
     const struct field *token_hash; /* of its request */
-    const struct field *id, *person, *session, *grants, *allowed_addresses, *expires_at; /* of its reply */
+    const struct field *id, *person, *session, *own, *grants, *allowed_addresses, *expires_at; /* of its reply */
     const struct field *organisation, *permissions; /* of a grant */
 };
 
@@ -69,6 +69,7 @@ static bool find_names(const struct rpc *rpc, struct names *names)
         .id = message_find(rpc->reply, slice_text("id")),
         .person = message_find(rpc->reply, slice_text("person")),
         .session = message_find(rpc->reply, slice_text("session")),
+        .own = message_find(rpc->reply, slice_text("own_permissions")),
         .grants = message_find(rpc->reply, slice_text("grants")),
         .allowed_addresses = message_find(rpc->reply, slice_text("allowed_addresses")),
         .expires_at = message_find(rpc->reply, slice_text("expires_at")),
@@ -77,7 +78,7 @@ static bool find_names(const struct rpc *rpc, struct names *names)
         return false;
     names->organisation = message_find(names->grants->message, slice_text("organisation"));
     names->permissions = message_find(names->grants->message, slice_text("permissions"));
-    return names->token_hash && names->id && names->person && names->session && names->allowed_addresses && names->expires_at &&
+    return names->token_hash && names->id && names->person && names->session && names->own && names->allowed_addresses && names->expires_at &&
            names->organisation && names->permissions;
 }
 
@@ -87,7 +88,7 @@ struct principals *principals_new(struct dispatcher *dispatcher, const struct sc
     const struct rpc *rpc = schema_rpc(schema, "ResolveKey");
     struct names names;
     if (!rpc || !find_names(rpc, &names)) {
-        *error = "the contract has no ResolveKey(token_hash) that gives id, person, session, grants (organisation, permissions), "
+        *error = "the contract has no ResolveKey(token_hash) that gives id, person, session, own_permissions, grants (organisation, permissions), "
                  "allowed_addresses, expires_at";
         return NULL;
     }
@@ -209,6 +210,7 @@ static void read_principal(struct entry *entry, struct slice body)
     struct wire_field field;
     principal->grants =
         arena_alloc(arena, (count_fields(body, names->grants->number) + 1) * sizeof *principal->grants);
+    principal->own = arena_alloc(arena, (count_fields(body, names->own->number) + 1) * sizeof *principal->own);
     principal->allowed =
         arena_alloc(arena, (count_fields(body, names->allowed_addresses->number) + 1) * sizeof *principal->allowed);
     while (wire_next(&reader, &field)) {
@@ -218,6 +220,8 @@ static void read_principal(struct entry *entry, struct slice body)
             principal->person = arena_text(arena, field.bytes);
         else if (field.number == names->session->number)
             principal->session = arena_text(arena, field.bytes);
+        else if (field.number == names->own->number)
+            principal->own[principal->own_count++] = arena_text(arena, field.bytes);
         else if (field.number == names->grants->number)
             principal->grants[principal->grant_count++] = read_grant(arena, names, field.bytes);
         else if (field.number == names->allowed_addresses->number)
@@ -380,6 +384,14 @@ size_t principal_scopes(struct arena *arena, const struct principal *principal, 
     for (size_t i = 0; i < count; i++)
         (*scopes)[i] = arena_strdup(arena, (*scopes)[i]);
     return count;
+}
+
+bool principal_owns(const struct principal *principal, const char *permission)
+{
+    for (size_t i = 0; principal->person && i < principal->own_count; i++)
+        if (permission_covers(principal->own[i], permission))
+            return true;
+    return false;
 }
 
 bool principal_allows(const struct principal *principal, const struct address *address)

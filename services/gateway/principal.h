@@ -27,6 +27,8 @@ struct principal {
     const char *id; /* a key's, or a person's who has signed in */
     const char *person; /* or NULL */
     const char *session; /* by which a person calls; NULL for a key */
+    const char **own; /* of what is the person's own, what it may do: patterns */
+    size_t own_count;
     struct principal_grant *grants;
     size_t grant_count;
     struct network *allowed; /* from where it may call */
@@ -65,6 +67,8 @@ void principal_forget(struct principal_wait *wait);
 /* The subtrees in which it holds the permission, in the arena, none of them within another; returns how many. */
 size_t principal_scopes(struct arena *arena, const struct principal *principal, const char *permission,
                         const char ***scopes);
+/* Whether it may do this with what is its person's own. */
+bool principal_owns(const struct principal *principal, const char *permission);
 /* Whether it may call from there. */
 bool principal_allows(const struct principal *principal, const struct address *address);
 /* A copy for as long as the arena lives; without the addresses, and without the grants unless they are asked for. */

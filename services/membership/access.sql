@@ -51,12 +51,13 @@ SELECT coalesce(bool_or(here), false) AS allowed,
 
 -- name: resolve_key
 WITH found AS (
-  SELECT k AS key, k.id, k.person_id, k.allowed_addresses, k.last_used_at,
+  SELECT k AS key, k.id, k.person_id, k.permissions, k.allowed_addresses, k.last_used_at,
          CASE WHEN k.token_hash = :token_hash::bytea THEN k.expires_at ELSE least(k.expires_at, k.previous_expires_at) END AS expires_at
     FROM api_key k
    WHERE (k.token_hash = :token_hash OR (k.previous_token_hash = :token_hash AND k.previous_expires_at > campus.now()))
      AND k.revoked_at IS NULL
-     AND (k.expires_at IS NULL OR k.expires_at > campus.now())),
+     AND (k.expires_at IS NULL OR k.expires_at > campus.now())
+     AND (k.person_id IS NULL OR sign_in_refusal(k.person_id) IS NULL)),
 touched AS (
   UPDATE api_key k SET last_used_at = campus.now()
     FROM found
@@ -83,9 +84,9 @@ grants AS (
   SELECT coalesce(jsonb_agg(jsonb_build_object('organisation', organisation::text, 'permissions', permissions)), '[]') AS grants,
          min(ends) AS ends
     FROM held)
-SELECT found.id, found.person_id AS person, NULL::uuid AS session, found.allowed_addresses, grants.grants,
+SELECT found.id, found.person_id AS person, NULL::uuid AS session, found.allowed_addresses, found.permissions AS own_permissions, grants.grants,
        least(found.expires_at, grants.ends) AS expires_at
   FROM found, grants
  UNION ALL
-SELECT signed_in.person_id, signed_in.person_id, signed_in.id, '{}', grants.grants, least(signed_in.expires_at, grants.ends)
+SELECT signed_in.person_id, signed_in.person_id, signed_in.id, '{}', '{*}', grants.grants, least(signed_in.expires_at, grants.ends)
   FROM signed_in, grants

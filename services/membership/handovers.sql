@@ -21,14 +21,16 @@ SELECT source, kind, item_id, title, organisation::text, office_id IS NOT NULL A
  LIMIT :page_limit
 
 -- name: list_vacancies
-WITH page AS MATERIALIZED (
+WITH reach AS MATERIALIZED (
+  SELECT o.*
+    FROM unnest(campus.narrow(:scopes::ltree[], :within::ltree)) AS s (scope) JOIN office o ON o.organisation <@ s.scope),
+page AS MATERIALIZED (
   SELECT o.id, o.organisation, o.kind, o.title, t.state,
          CASE t.state WHEN 'vacant' THEN t.vacant_since ELSE t.term_until END AS since
-    FROM office o
+    FROM reach o
    CROSS JOIN (SELECT campus.today() AS day OFFSET 0) AS now
    CROSS JOIN LATERAL office_state(o.id, now.day) AS t
-   WHERE o.organisation <@ ANY ((SELECT campus.narrow(:scopes::ltree[], :within::ltree))::ltree[])
-     AND o.established_on <= (SELECT campus.today())
+   WHERE o.established_on <= (SELECT campus.today())
      AND (o.abolished_on IS NULL OR o.abolished_on > (SELECT campus.today()))
      AND t.state IN ('vacant', 'carried_over') AND (:state::text IS NULL OR t.state = :state)
      AND (o.organisation, o.id) > (coalesce(:after_organisation::ltree, ''),

@@ -13,15 +13,20 @@ SELECT coalesce(:organisation::ltree, '') <@ ANY (:scopes::ltree[]) AS permitted
                   WHERE a.office_id = :office_id AND a.person_id = :caller_person::uuid
                     AND a.since <= campus.today() AND (a.until IS NULL OR a.until > campus.today()))
             THEN 'office_not_yours'
+            WHEN :office_id IS NOT NULL AND people_only_among(:permissions) IS NOT NULL THEN 'people_only'
+            WHEN NOT lie_within(:allowed_addresses, coalesce((SELECT allowed_addresses FROM api_key WHERE id::text = :caller_id::text), '{}'))
+            THEN 'addresses_exceed_yours'
             ELSE key_expiry_refusal(:expires_at::timestamptz, :caller_id::text)
        END AS refusal
 
--- Without an end of its own a key ends with the one that makes it.
+-- Without an end or addresses of its own a key has those of the one that makes it.
 -- name: create_key
 WITH made AS (
   INSERT INTO api_key (id, name, person_id, office_id, permissions, organisation, allowed_addresses, token_hash, expires_at)
   SELECT :new_id::uuid, :name, CASE WHEN :office_id::uuid IS NULL THEN :caller_person::uuid END, :office_id, :permissions::text[],
-         :organisation::ltree, coalesce(:allowed_addresses::text[], '{}'), :token_hash::bytea,
+         :organisation::ltree,
+         coalesce(:allowed_addresses::text[], (SELECT allowed_addresses FROM api_key WHERE id::text = :caller_id::text), '{}'),
+         :token_hash::bytea,
          coalesce(:expires_at::timestamptz, (SELECT expires_at FROM api_key WHERE id::text = :caller_id::text))
    WHERE coalesce(:organisation, '') <@ ANY (:scopes::ltree[]) AND key_expiry_refusal(:expires_at, :caller_id) IS NULL
   RETURNING *),

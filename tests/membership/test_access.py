@@ -103,7 +103,7 @@ def test_a_revocation_is_effective_within_a_second(campus, client, place, end):
          "office": lambda: client.patch(f"/v1/offices/{made['id']}", {"roles": []}, etag="*"),
          "person": lambda: client.patch(f"/v1/people/{one}", {"status": "left"}, etag="*"),
          "key": lambda: client.post(f"/v1/keys/{key}:revoke")}[end]().expect(200)
-        harness.wait_until(lambda: own.get("/v1/people").status == (401 if end == "key" else 403), "the right to end", WITHIN)
+        harness.wait_until(lambda: own.get("/v1/people").status == (401 if end in ("key", "person") else 403), "the right to end", WITHIN)
 
 
 def test_revocation_while_it_is_used(campus, client, place):
@@ -301,6 +301,54 @@ def test_an_office_s_key_goes_over_with_the_office(campus, client, place):
         system.get("/v1/people").expect(200)
         client.post(f"/v1/offices/{made['id']}:abolish").expect(200)
         harness.wait_until(lambda: refused(system, "/v1/people"), "the key to end with its office", WITHIN)
+
+
+def test_an_office_s_key_decides_about_nobody(campus, client, place):
+    """It stands for nobody, so nobody could be told that it decides about themselves."""
+    top, here, _ = place
+    one = person(client, top)["id"]
+    made = office(client, here, "chair", roles=["chair"])
+    appoint(client, made["id"], one).expect(201)
+    with caller_for(campus, client, one) as own:
+        for wanted in ("membership.grants.write", "membership.appointments.*", "membership.applications.review", "membership.keys.write"):
+            check_problem(own.post("/v1/keys", {"name": "a", "permissions": [wanted], "organisation": here, "office_id": made["id"]}), 403)
+        answer = own.post("/v1/keys", {"name": "a", "permissions": ["membership.keys.write"], "organisation": here, "office_id": made["id"]})
+        check_problem(answer, 403, "people_only")
+
+
+def test_a_key_does_with_what_is_its_person_s_own_what_it_names(campus, client, place):
+    one = person(client, place[0])["id"]
+    for named, status in (("membership.organisations.read", 403), ("membership.people.read", 200), ("membership.*", 200)):
+        key = new_key(client, named)
+        campus.sql(f"UPDATE membership.api_key SET person_id = '{one}' WHERE id = '{key['id']}'")
+        with campus.client(key["secret"]) as own:
+            own.get(f"/v1/people/{one}").expect(status)
+
+
+@pytest.mark.parametrize("end", [{"status": "left"}, "lock"])
+def test_a_person_s_key_ends_with_their_right_to_sign_in(campus, client, place, end):
+    one = person(client, place[0])["id"]
+    with caller_for(campus, client, one) as own:
+        own.get("/v1/me").expect(200)
+        if end == "lock":
+            campus.sql(f"INSERT INTO membership.account (person_id) VALUES ('{one}')")
+            client.post(f"/v1/people/{one}/account:lock", {"reason": "test"}).expect(200)
+        else:
+            client.patch(f"/v1/people/{one}", end, etag="*").expect(200)
+        harness.wait_until(lambda: own.get("/v1/me").status == 401, "the key to end", WITHIN)
+
+
+def test_a_key_s_addresses_bind_the_keys_that_it_makes(new_campus):
+    campus = new_campus(settings={"CAMPUS_TRUSTED_PROXIES": "127.0.0.1"})
+    with campus.client(campus.key()) as client:
+        narrow = new_key(client, "*", allowed_addresses=["192.0.2.0/24"])
+    there = {"X-Forwarded-For": "192.0.2.7"}
+    with campus.client(narrow["secret"]) as holder:
+        asked = {"name": "a", "permissions": ["*"]}
+        assert holder.post("/v1/keys", asked, headers=there).expect(201).json()["allowed_addresses"] == ["192.0.2.0/24"]
+        wider = holder.post("/v1/keys", {**asked, "allowed_addresses": ["192.0.0.0/16"]}, headers=there)
+        check_problem(wider, 403, "addresses_exceed_yours")
+        holder.post("/v1/keys", {**asked, "allowed_addresses": ["192.0.2.9"]}, headers=there).expect(201)
 
 
 def test_nobody_rotates_a_key_that_stands_for_another(campus, client, place):

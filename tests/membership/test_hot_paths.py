@@ -115,7 +115,6 @@ PATHS = {
     "who am I": ("get_me", {"caller_id": "{one}"}),
     "why may they": ("explain_access", {"person_id": "{one}", "caller_id": "{one}", "caller_person": "{one}",
                                         "permission": "membership.people.read", "organisation": "hot.u7"}),
-    "what waits in an office": ("list_office_items", {"id": "{office}"}),
     "vacancies of a union": ("list_vacancies", {"within": "hot.u7"}),
     "a transcript": ("list_credits", {"id": "{one}"}),
 }

@@ -27,7 +27,7 @@ def somebody(client, home):
     return person(client, f"{home}.cs", name="张三", phone=PHONE, email="zhang@campus.example", class_name="计科2601")["id"]
 
 
-def key_of(campus, client, person_id, permissions="nothing.at.all", path=None):
+def key_of(campus, client, person_id, permissions="membership.*", path=None):
     """The secret of a key that stands for a person."""
     key = new_key(client, permissions, path)
     campus.sql(f"UPDATE membership.api_key SET person_id = '{person_id}' WHERE id = '{key['id']}'")

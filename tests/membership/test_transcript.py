@@ -34,7 +34,7 @@ def somebody(client, home):
 
 def self_key(campus, client, person_id):
     """The secret of a key that stands for a person and holds nothing else."""
-    key = new_key(client, "nothing.at.all")
+    key = new_key(client, "membership.*")
     campus.sql(f"UPDATE membership.api_key SET person_id = '{person_id}' WHERE id = '{key['id']}'")
     return key["secret"]
 

@@ -250,6 +250,16 @@ ALTER TABLE api_key
 CREATE INDEX api_key_office ON api_key (office_id) WHERE office_id IS NOT NULL;
 CREATE INDEX api_key_person ON api_key (person_id) WHERE person_id IS NOT NULL;
 
+-- What a person has to do themselves, or by a key that stands for them: with it people decide about people, and nobody about
+-- themselves. A key that belongs to an office stands for nobody, so it never holds these.
+CREATE TABLE people_only (
+    permission text PRIMARY KEY
+);
+INSERT INTO people_only (permission)
+SELECT 'membership.' || p FROM unnest('{access.*,accounts.*,applications.review,appointments.write,bans.write,credits.write,grants.write,
+    handovers.write,keys.write,memberships.expel,offices.write,policies.write,privacy.*,registrations.write,reviews.write,roles.write,
+    sensitive.*,sessions.*,transcripts.issue}'::text[]) AS p;
+
 -- The narrower of two patterns, of two subtrees; NULL where they have nothing in common.
 CREATE FUNCTION narrower(pattern text, other text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN campus.covers(ARRAY[pattern], ARRAY[other]) THEN other
@@ -282,6 +292,17 @@ LANGUAGE sql STABLE AS $$
        AND membership.narrower(rp.permission, p) IS NOT NULL
 $$;
 
+-- The first of these that an office's key cannot hold; NULL: all are fine.
+CREATE FUNCTION people_only_among(permissions text[]) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT min(p) FROM unnest(permissions) AS p WHERE EXISTS (SELECT FROM membership.people_only o WHERE membership.narrower(p, o.permission) IS NOT NULL)
+$$;
+
+-- Whether all of these lie within the networks; where there are none, all do.
+CREATE FUNCTION lie_within(texts text[], networks text[]) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT cardinality(networks) = 0
+        OR NOT EXISTS (SELECT FROM unnest(texts) t WHERE NOT t::inet <<= ANY (networks::inet[]))
+$$;
+
 -- Whether all of these are addresses or networks; none are.
 CREATE FUNCTION are_networks(texts text[]) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
@@ -303,6 +324,7 @@ RETURNS text LANGUAGE sql STABLE AS $$
 $$;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON role, role_permission, office_role, incompatibility TO campus_membership;
+GRANT SELECT ON people_only TO campus_membership;
 GRANT SELECT, INSERT, UPDATE ON office, appointment, role_grant TO campus_membership;
 
 -- ---- what methods ask ----
