@@ -39,7 +39,7 @@ SELECT count(*)
          WHERE p.home <@ :home::ltree AND p.grade = :grade::int AND p.status IN ('active', 'on_leave')
          ORDER BY p.id FOR NO KEY UPDATE) AS locked
 
--- Who is honoured stays so. Who was to be a member from a later day on never will be.
+-- Who is honoured stays so, and what had ended before keeps its reason. Who was to be a member from a later day on never will be.
 -- name: graduate_people
 WITH cohort AS MATERIALIZED (
   SELECT p.id, coalesce(p.student_number = ANY (:except::text[]), false) AS excepted, p.student_number
@@ -49,11 +49,12 @@ day AS (SELECT coalesce(:on::date, campus.today()) AS on_day),
 ending AS MATERIALIZED (
   SELECT m.id, m.person_id, greatest(m.since, day.on_day) AS until
     FROM day, cohort c JOIN membership m ON m.person_id = c.id
-   WHERE NOT c.excepted AND m.kind <> 'honorary' AND (m.until IS NULL OR m.until > greatest(m.since, day.on_day))),
+   WHERE NOT c.excepted AND m.kind <> 'honorary' AND (m.until IS NULL OR m.until > greatest(m.since, day.on_day, campus.today()))),
 leaving AS MATERIALIZED (
   SELECT a.id, a.person_id, greatest(a.since, day.on_day) AS until
     FROM day, cohort c JOIN appointment a ON a.person_id = c.id
-   WHERE NOT c.excepted AND (a.until IS NULL OR a.until > greatest(a.since, day.on_day))),
+   WHERE NOT c.excepted AND (a.until IS NULL OR a.until > greatest(a.since, day.on_day))
+     AND (a.reason IS NULL OR a.until > campus.today())),
 graduated AS (
   UPDATE person p SET status = 'graduated', version = p.version + 1, updated_at = campus.now()
     FROM cohort c
@@ -71,6 +72,16 @@ stepped_down AS (
     FROM leaving l
    WHERE a.id = l.id AND NOT coalesce(:dry_run, false)
   RETURNING a.*),
+revoked AS (
+  UPDATE role_grant r SET until = greatest(r.since, campus.now()), version = r.version + 1, updated_at = campus.now()
+    FROM graduated g
+   WHERE r.person_id = g.id AND (r.until IS NULL OR r.until > campus.now())
+  RETURNING r.*),
+withdrawn AS (
+  UPDATE application a SET state = 'withdrawn', version = a.version + 1, updated_at = campus.now()
+    FROM graduated g
+   WHERE a.person_id = g.id AND a.state IN ('draft', 'submitted', 'interview')
+  RETURNING a.id),
 reply AS (
   SELECT count(*) FILTER (WHERE NOT c.excepted)::int AS graduated, count(*) FILTER (WHERE c.excepted)::int AS excepted,
          (SELECT count(*)::int FROM (SELECT unnest(:except) EXCEPT SELECT student_number FROM cohort) AS strangers) AS unmatched,
@@ -84,6 +95,11 @@ reply AS (
     LEFT JOIN (SELECT person_id, count(*) AS memberships FROM ending GROUP BY person_id) AS n ON n.person_id = c.id),
 facts AS (
   SELECT 'person.graduated' AS type, g.id::text AS subject, jsonb_build_object('on', day.on_day) AS data FROM graduated g, day
+   UNION ALL
+  SELECT 'grant.revoked', id::text,
+         jsonb_build_object('person_id', person_id, 'role', role, 'organisation', organisation::text) FROM revoked
+   UNION ALL
+  SELECT 'application.withdrawn', id::text, '{}'::jsonb FROM withdrawn
    UNION ALL
   SELECT 'membership.ended', id::text,
          jsonb_build_object('person_id', person_id, 'organisation', organisation::text, 'until', until, 'reason', reason)

@@ -158,6 +158,13 @@ WITH made AS (
          version = version + 1, updated_at = campus.now()
    WHERE id = :id::uuid AND organisation <@ ANY (:scopes::ltree[]) AND version = coalesce(:if_version::bigint, version)
   RETURNING *),
+removed AS (
+  UPDATE appointment a
+     SET until = greatest(a.since, made.until), reason = 'removed', version = a.version + 1, updated_at = campus.now()
+    FROM made
+   WHERE a.person_id = made.person_id AND a.organisation <@ made.organisation
+     AND (a.until IS NULL OR a.until > greatest(a.since, made.until))
+  RETURNING a.*),
 banned AS (
   INSERT INTO ban (id, person_id, organisation, since, until, reason)
   SELECT :new_id::uuid, person_id, coalesce(:ban_within::ltree, organisation), campus.today(), :ban_until::date, :expulsion_reason
@@ -173,6 +180,10 @@ facts AS (
   SELECT 'membership.ended' AS type, id::text AS subject,
          jsonb_build_object('person_id', person_id, 'organisation', organisation::text, 'until', until, 'reason', reason) AS data
     FROM made
+   UNION ALL
+  SELECT 'appointment.ended', id::text,
+         jsonb_build_object('office_id', office_id, 'person_id', person_id, 'until', until, 'reason', reason)
+    FROM removed
    UNION ALL
   SELECT 'ban.created', id::text,
          jsonb_build_object('person_id', person_id, 'organisation', organisation::text, 'since', since, 'until', until)

@@ -64,7 +64,8 @@ SELECT o.organisation <@ ANY (:scopes::ltree[]) AS visible, o.version,
             WHEN o.abolished_on IS NOT NULL THEN 'office_abolished'
             WHEN 'seats' = ANY (:set::text[]) AND EXISTS (
                  SELECT FROM appointment a
-                  WHERE a.office_id = o.id AND a.seat > :seats::int AND (a.until IS NULL OR a.until > campus.today()))
+                  WHERE a.office_id = o.id AND a.seat > :seats::int AND a.since IS DISTINCT FROM a.until
+                    AND (a.until IS NULL OR a.until > campus.today()))
             THEN 'seats_in_use'
             WHEN 'roles' = ANY (:set)
             THEN roles_refusal(:roles::text[], o.organisation, :grant_organisations::text[], :grant_permissions::text[])
@@ -180,6 +181,9 @@ made AS (
          :chosen::text, :resolution
     FROM seated, (SELECT count(*) FROM succeeded) AS first
   RETURNING *),
+mailed AS (
+  INSERT INTO mail (kind, recipient, subject_id)
+  SELECT 'office_appointed', p.email, made.id FROM made JOIN person p ON p.id = made.person_id WHERE p.email IS NOT NULL),
 reply AS (
   SELECT m.id, m.office_id, m.organisation::text, s.kind, s.title, m.person_id, m.seat, m.acting, m.since, m.until, m.term_until,
          m.chosen, m.resolution, m.version, m.created_at, m.updated_at
@@ -228,6 +232,9 @@ made AS (
          CASE WHEN NOT f.carries_over THEN :term_until::date END, :term_until, :chosen::text, :resolution
     FROM leaving l JOIN office f ON f.id = l.office_id
   RETURNING *),
+mailed AS (
+  INSERT INTO mail (kind, recipient, subject_id)
+  SELECT 'office_appointed', p.email, made.id FROM made JOIN person p ON p.id = made.person_id WHERE p.email IS NOT NULL),
 reply AS (
   SELECT m.id, m.office_id, m.organisation::text, f.kind, f.title, m.person_id, m.seat, m.acting, m.since, m.until, m.term_until,
          m.chosen, m.resolution, m.version, m.created_at, m.updated_at
@@ -285,7 +292,7 @@ SELECT f.id
 -- name: target_appointment
 SELECT organisation <@ ANY (:scopes::ltree[]) AS visible, version,
        CASE WHEN NOT organisation <@ ANY (:scopes) THEN NULL
-            WHEN until <= campus.today() THEN 'already_ended'
+            WHEN until <= campus.today() OR since = until THEN 'already_ended'
             WHEN until < coalesce(:until::date, campus.today()) THEN 'until_beyond_end' END AS refusal
   FROM appointment
  WHERE id = :id::uuid

@@ -88,7 +88,7 @@ SELECT path <@ ANY (:scopes::ltree[]) AS visible, version,
  WHERE path = :path::ltree
    FOR UPDATE
 
--- Its offices end with it. Of a membership that was to begin later nothing remains but its row: it ends on the day on which it would have begun.
+-- Its offices end with it, and it recruits no longer. Of a membership that was to begin later nothing remains but its row: it ends on the day on which it would have begun.
 -- name: dissolve_organisation
 WITH made AS (
   UPDATE organisation
@@ -115,6 +115,11 @@ closed AS (
     FROM made
    WHERE m.organisation = made.path AND (m.until IS NULL OR m.until > greatest(m.since, made.dissolved_on))
   RETURNING m.*),
+cancelled AS (
+  UPDATE campaign c SET cancelled_at = campus.now(), version = c.version + 1, updated_at = campus.now()
+    FROM made
+   WHERE c.organisation = made.path AND c.cancelled_at IS NULL AND c.closes_at > midnight(made.dissolved_on)
+  RETURNING c.*),
 reply AS (
   SELECT path::text, kind, title, title_en, description, led_by::text, founded_on, dissolved_on, successor::text,
          version, created_at, updated_at
@@ -127,6 +132,8 @@ facts AS (
   SELECT 'membership.ended', id::text,
          jsonb_build_object('person_id', person_id, 'organisation', organisation::text, 'until', until, 'reason', reason)
     FROM closed
+   UNION ALL
+  SELECT 'campaign.cancelled', id::text, '{}'::jsonb FROM cancelled
    UNION ALL
   SELECT 'office.abolished', id::text, jsonb_build_object('on', abolished_on) FROM abolished
    UNION ALL

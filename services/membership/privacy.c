@@ -97,7 +97,7 @@ const struct method privacy_methods[] = {
     { "ListPersonalFields", .query = "list_personal_fields", .lane = LANE_HEAVY },
     { "ReadSensitive", .hides = SEALED, .query = "target_sensitive_read, read_sensitive", .finish = show_sealed,
       .lane = LANE_WRITE },
-    { "SetSensitive", .check = set_check, .adds = "plain, sealed", .query = "target_sensitive_written, set_sensitive" },
+    { "SetSensitive", .check = set_check, .adds = "plain, sealed", .query = "lock_person, target_sensitive_written, set_sensitive" },
     { "ClearSensitive", .query = "target_sensitive_cleared, clear_sensitive" },
     { "ListSensitiveReads", .query = "target_person_or_self, list_sensitive_reads", .lane = LANE_HEAVY },
     { "ListConsentWordings", .query = "list_consent_wordings", .lane = LANE_HEAVY },
@@ -105,7 +105,7 @@ const struct method privacy_methods[] = {
     { "ListConsents", .query = "target_person_or_self, list_consents", .lane = LANE_HEAVY },
     { "ExportPerson", .hides = SEALED, .query = "target_person_or_self, export_person", .finish = show_sealed,
       .lane = LANE_IMPORT },
-    { "ErasePerson", .query = "lock_person_erased, target_person_erased, erase_person" },
+    { "ErasePerson", .query = "lock_person_erased, lock_person, target_person_erased, erase_person" },
     { "MinimisePeople", .query = "lock_minimise, minimise", .lane = LANE_IMPORT },
     { 0 },
 };

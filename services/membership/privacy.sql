@@ -21,6 +21,10 @@ SELECT p.id AS person_id, s.phone, s.ethnicity AS sealed_ethnicity, s.health AS 
  WHERE p.id = :id::uuid AND (p.home <@ ANY (:scopes::ltree[]) OR p.id = :caller_person)
    AND sensitive_refusal(p.id, :fields) IS NULL
 
+-- So that what is decided next is decided of the person as they are.
+-- name: lock_person
+SELECT id FROM person WHERE id = :id::uuid FOR UPDATE
+
 -- name: target_sensitive_written
 SELECT p.home <@ ANY (:scopes::ltree[]) OR p.id = :caller_person::uuid AS visible,
        CASE WHEN NOT (p.home <@ ANY (:scopes) OR p.id IS NOT DISTINCT FROM :caller_person) THEN NULL
@@ -143,7 +147,8 @@ SELECT o.path::text
 SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,
        CASE WHEN NOT p.home <@ ANY (:scopes) THEN NULL
             WHEN p.erased_at IS NOT NULL THEN 'already_erased'
-            WHEN EXISTS (SELECT FROM appointment a WHERE a.person_id = p.id AND (a.until IS NULL OR a.until > campus.today()))
+            WHEN EXISTS (SELECT FROM appointment a WHERE a.person_id = p.id AND a.since IS DISTINCT FROM a.until
+                          AND (a.until IS NULL OR a.until > campus.today()))
             THEN 'holds_office' END AS refusal
   FROM person p
  WHERE p.id = :id::uuid

@@ -171,6 +171,37 @@ def test_explain_is_for_those_who_may_ask(campus, client, place):
         assert said["allowed"] and said["grounds"][0]["via"] == "key"
 
 
+def now(campus):
+    return campus.value("SELECT to_char(campus.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
+
+
+@pytest.mark.parametrize("change", ["office", "role", "end", "transfer", "left", "grant"])
+def test_who_might_do_what_stays_known(campus, client, place, change):
+    """Whatever is changed or dated back later."""
+    top, here, _ = place
+    one = person(client, top)["id"]
+    role = client.post("/v1/roles", {"name": f"past_{change}_{top}".translate(str.maketrans("0123456789", "abcdefghij")),
+                                     "title": "试", "permissions": ["membership.people.read"]}).expect(201).json()["name"]
+    made = office(client, here, roles=[role], established_on="2020-01-01")
+    if change == "grant":
+        held = grant(client, one, role, here).expect(201).json()
+    else:
+        held = appoint(client, made["id"], one, since="2024-01-01").expect(201).json()
+    then = now(campus)
+    {"office": lambda: client.patch(f"/v1/offices/{made['id']}", {"roles": []}, etag="*"),
+     "role": lambda: client.patch(f"/v1/roles/{role}", {"permissions": []}, etag="*"),
+     "end": lambda: client.post(f"/v1/appointments/{held['id']}:end", {"until": "2024-06-01", "reason": "removed"}),
+     "transfer": lambda: client.post(f"/v1/offices/{made['id']}:transfer", {
+         "person_id": person(client, top)["id"], "on": "2024-06-01", "chosen": "election"}),
+     "left": lambda: campus.sql(f"UPDATE membership.person SET status = 'left', ended_on = campus.today() + 1 WHERE id = '{one}'"),
+     "grant": lambda: client.post(f"/v1/grants/{held['id']}:revoke")}[change]()
+    asked = {"person_id": one, "at": then}
+    assert explain(client, "membership.people.read", here, **asked)["allowed"]
+    if change != "left":
+        assert not explain(client, "membership.people.read", here, person_id=one)["allowed"]
+    assert not explain(client, "membership.people.read", here, person_id=one, at="2024-03-01T00:00:00Z")["allowed"]  # nobody had it yet
+
+
 # -- grants and roles --------------------------------------------------------------------------------------------------
 
 

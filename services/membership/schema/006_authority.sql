@@ -27,8 +27,24 @@ CREATE TABLE role (
 CREATE TABLE role_permission (
     role       text NOT NULL REFERENCES role ON DELETE CASCADE,
     permission text NOT NULL CHECK (permission ~ '^(\*|[a-z_]+(\.[a-z_]+)*(\.\*)?)$'),
+    since      timestamptz NOT NULL DEFAULT campus.now(),
     PRIMARY KEY (role, permission)
 );
+
+-- What roles held before: so that who might do what on a day can be told later. Filled by triggers alone.
+CREATE TABLE role_permission_past (
+    role       text NOT NULL,
+    permission text NOT NULL,
+    since      timestamptz NOT NULL,
+    until      timestamptz NOT NULL
+);
+CREATE INDEX role_permission_past_role ON role_permission_past (role);
+CREATE FUNCTION role_permission_passes() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO membership.role_permission_past VALUES (OLD.role, OLD.permission, OLD.since, campus.now());
+    RETURN NULL;
+END $$;
+CREATE TRIGGER role_permission_passes AFTER DELETE ON role_permission FOR EACH ROW EXECUTE FUNCTION role_permission_passes();
 
 INSERT INTO role (name, title, title_en, builtin, description) VALUES
     ('administrator', '管理员', 'Administrator', true, 'All of it.'),
@@ -97,9 +113,26 @@ CREATE TABLE office_role (
     office_id    uuid NOT NULL REFERENCES office ON DELETE CASCADE,
     role         text NOT NULL CONSTRAINT role_unknown REFERENCES role,
     organisation ltree NOT NULL,                       -- '' is the whole campus
+    since        timestamptz NOT NULL DEFAULT campus.now(),
     PRIMARY KEY (office_id, role, organisation)
 );
 CREATE INDEX office_role_role ON office_role (role);
+
+-- What offices gave before. Filled by triggers alone.
+CREATE TABLE office_role_past (
+    office_id    uuid NOT NULL,
+    role         text NOT NULL,
+    organisation ltree NOT NULL,
+    since        timestamptz NOT NULL,
+    until        timestamptz NOT NULL
+);
+CREATE INDEX office_role_past_office ON office_role_past (office_id);
+CREATE FUNCTION office_role_passes() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO membership.office_role_past VALUES (OLD.office_id, OLD.role, OLD.organisation, OLD.since, campus.now());
+    RETURN NULL;
+END $$;
+CREATE TRIGGER office_role_passes AFTER DELETE ON office_role FOR EACH ROW EXECUTE FUNCTION office_role_passes();
 
 CREATE TABLE appointment (
     id           uuid PRIMARY KEY,
@@ -113,6 +146,7 @@ CREATE TABLE appointment (
     term_until   date,                                 -- the end of the term; of an office that carries over it ends nothing
     chosen       text NOT NULL CHECK (chosen IN ('election', 'appointment', 'recommendation', 'competition', 'ex_officio')),
     resolution   text,                                 -- by which decision: its number
+    ended_at     timestamptz,                          -- when it was decided that it ends then
     reason       text CHECK (reason IN ('term_over', 'resigned', 'removed', 'transferred', 'succeeded', 'graduated', 'left',
                                         'abolished', 'dissolved', 'erased')),
     version      bigint NOT NULL DEFAULT 1,
@@ -126,6 +160,14 @@ CREATE TABLE appointment (
         (office_id WITH =, seat WITH =, (acting::int) WITH =, daterange(since, until) WITH &&),
     CONSTRAINT appointed_already EXCLUDE USING gist (office_id WITH =, person_id WITH =, daterange(since, until) WITH &&)
 );
+-- An end may be recorded later than it is dated; the rights lasted until it was.
+CREATE FUNCTION appointment_ends() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.ended_at := campus.now();
+    RETURN NEW;
+END $$;
+CREATE TRIGGER appointment_ends BEFORE UPDATE OF until ON appointment
+    FOR EACH ROW WHEN (NEW.until IS DISTINCT FROM OLD.until) EXECUTE FUNCTION appointment_ends();
 CREATE INDEX appointment_office ON appointment (office_id, since);
 CREATE INDEX appointment_organisation ON appointment (organisation, id);
 CREATE INDEX appointment_subtree ON appointment USING gist (organisation);
@@ -213,7 +255,13 @@ CREATE INDEX role_grant_role ON role_grant (role);
 
 -- ---- what follows ----
 
--- By what a person holds which role, where, and until when, at an instant. Who has left holds nothing.
+-- Whether a person had not left yet.
+CREATE FUNCTION is_here(person uuid, at timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM membership.person p WHERE p.id = $1 AND p.status <> 'left')
+$$;
+
+-- By what a person holds which role, where, and until when, at an instant: as it was in force then, whatever was dated back or
+-- changed since.
 CREATE FUNCTION authority_of(person uuid, at timestamptz)
 RETURNS TABLE (role text, organisation ltree, via text, via_id uuid, office_id uuid, begins timestamptz, ends timestamptz)
 LANGUAGE sql STABLE AS $$
@@ -221,15 +269,21 @@ LANGUAGE sql STABLE AS $$
       FROM (SELECT r.role, r.organisation, 'appointment', a.id, a.office_id,
                    membership.midnight(a.since), membership.midnight(a.until)
               FROM membership.appointment a
-              JOIN membership.office_role r ON r.office_id = a.office_id
-             WHERE a.person_id = $1 AND a.since <= membership.day_of($2) AND (a.until IS NULL OR a.until > membership.day_of($2))
+             CROSS JOIN LATERAL (
+                   SELECT o.role, o.organisation FROM membership.office_role o
+                    WHERE o.office_id = a.office_id AND o.since <= $2
+                    UNION ALL
+                   SELECT o.role, o.organisation FROM membership.office_role_past o
+                    WHERE o.office_id = a.office_id AND o.since <= $2 AND o.until > $2) AS r
+             WHERE a.person_id = $1 AND a.created_at <= $2 AND a.since <= membership.day_of($2)
+               AND (a.until IS NULL OR a.until > membership.day_of($2) OR a.ended_at > $2)
              UNION ALL
             SELECT g.role, g.organisation, 'grant', g.id, NULL, g.since, g.until
               FROM membership.role_grant g
-             WHERE g.person_id = $1 AND g.since <= $2 AND (g.until IS NULL OR g.until > $2)
+             WHERE g.person_id = $1 AND g.created_at <= $2 AND g.since <= $2 AND (g.until IS NULL OR g.until > $2)
              UNION ALL
             SELECT 'everyone', '', 'everyone', NULL, NULL, NULL, NULL) AS held
-     WHERE EXISTS (SELECT FROM membership.person p WHERE p.id = $1 AND p.status <> 'left')
+     WHERE membership.is_here($1, $2)
 $$;
 
 -- Whether a person may do what the caller, who holds `permissions[i]` in `organisations[i]`, may not: to become them would be to
@@ -382,9 +436,16 @@ $$;
 CREATE FUNCTION grounds_of(person uuid, at timestamptz)
 RETURNS TABLE (via text, role text, permissions text[], organisation ltree, appointment_id uuid, office_id uuid, office text,
                grant_id uuid, since timestamptz, until timestamptz) LANGUAGE sql STABLE AS $$
-    SELECT a.via, a.role, membership.role_permissions(ARRAY[a.role]), a.organisation,
+    SELECT a.via, a.role,
+           ARRAY (SELECT rp.permission FROM membership.role_permission rp WHERE rp.role = a.role AND rp.since <= at
+                   UNION
+                  SELECT rp.permission FROM membership.role_permission_past rp WHERE rp.role = a.role AND rp.since <= at AND rp.until > at
+                   ORDER BY 1),
+           a.organisation,
            CASE a.via WHEN 'appointment' THEN a.via_id END, a.office_id, o.title,
            CASE a.via WHEN 'grant' THEN a.via_id END, a.begins, a.ends
       FROM membership.authority_of(person, at) a
       LEFT JOIN membership.office o ON o.id = a.office_id
 $$;
+
+GRANT SELECT ON role_permission_past, office_role_past TO campus_membership;

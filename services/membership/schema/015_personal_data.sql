@@ -18,6 +18,16 @@ INSERT INTO personal_field (service, field, purpose, rule) VALUES
     ('membership', 'reason',           'to say why a member was expelled',           'until_erasure'),
     ('membership', 'expulsion_reason', 'to say why a member was expelled',           'until_erasure');
 
+-- ---- who was here when ----
+
+CREATE OR REPLACE FUNCTION is_here(person uuid, at timestamptz) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM membership.person p
+                    WHERE p.id = $1 AND (p.status <> 'left' OR membership.day_of($2) < p.ended_on))
+$$;
+
+-- What the roles came with they have always held.
+UPDATE role_permission SET since = '-infinity';
+
 -- ---- what a person is told ----
 
 CREATE VIEW personal_export_accounts AS
@@ -32,7 +42,11 @@ CREATE VIEW personal_export_accounts AS
       FROM session
      UNION ALL
     SELECT t.person_id, 'mails', jsonb_build_object('kind', m.kind, 'recipient', m.recipient, 'created_at', m.created_at, 'sent_at', m.sent_at)
-      FROM mail m JOIN account_token t ON t.id = m.subject_id;
+      FROM mail m JOIN account_token t ON t.id = m.subject_id
+     UNION ALL
+    SELECT p.id, 'mails', jsonb_build_object('kind', m.kind, 'recipient', m.recipient, 'created_at', m.created_at, 'sent_at', m.sent_at)
+      FROM person p JOIN mail m ON lower(m.recipient) = lower(p.email)
+     WHERE NOT EXISTS (SELECT FROM account_token t WHERE t.id = m.subject_id);
 
 CREATE VIEW personal_export_offices AS
     SELECT a.person_id, 'appointments' AS section,
@@ -70,11 +84,12 @@ DECLARE
                        + (SELECT count(*) FROM membership.account_token WHERE person_id = person);
 BEGIN
     IF NOT dry THEN
-        UPDATE membership.mail SET recipient = NULL, failed_at = coalesce(failed_at, campus.now())
-         WHERE recipient IS NOT NULL AND sent_at IS NULL
-           AND subject_id IN (SELECT id FROM membership.account_token WHERE person_id = person);
-        UPDATE membership.mail SET recipient = NULL
-         WHERE recipient IS NOT NULL AND subject_id IN (SELECT id FROM membership.account_token WHERE person_id = person);
+        -- Whatever waits for them or went to them: by its token, or by the address that they had.
+        UPDATE membership.mail
+           SET recipient = NULL, failed_at = CASE WHEN sent_at IS NULL THEN coalesce(failed_at, campus.now()) END
+         WHERE recipient IS NOT NULL
+           AND (subject_id IN (SELECT id FROM membership.account_token WHERE person_id = person)
+                OR lower(recipient) = (SELECT lower(p.email) FROM membership.person p WHERE p.id = $1));
         DELETE FROM membership.session WHERE person_id = person;
         DELETE FROM membership.account_token WHERE person_id = person;
         DELETE FROM membership.account_client WHERE person_id = person;
