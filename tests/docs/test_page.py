@@ -80,10 +80,11 @@ def execute(page, operation):
 
 def test_shows_the_whole_api(page, campus):
     with campus.client() as client:
-        paths = client.get("/openapi.json").expect(200).json()["paths"]
-    assert page.ask("document.querySelectorAll('.opblock').length") == sum(map(len, paths.values()))
+        document = client.get("/openapi.json").expect(200).json()
+    count = sum(map(len, document["paths"].values()))
+    page.wait(f"document.querySelectorAll('.opblock').length == {count}", f"{count} methods")
     assert page.ask("[...document.querySelectorAll('h3.opblock-tag')].map(e => e.dataset.tag)") == [
-        "organisations", "people", "memberships", "keys"]
+        tag["name"] for tag in document["tags"]]
     assert "填入密钥" in page.ask("document.querySelector('.info').textContent")
 
 

@@ -202,6 +202,22 @@ def test_who_might_do_what_stays_known(campus, client, place, change):
     assert not explain(client, "membership.people.read", here, person_id=one, at="2024-03-01T00:00:00Z")["allowed"]  # nobody had it yet
 
 
+def test_nobody_becomes_somebody_who_may_do_more(campus, client, place):
+    """With another's address a password can be mailed; with their number they sign in where the university does."""
+    top, here, _ = place
+    chair = person(client, here, email="chair@example.edu")["id"]
+    appoint(client, office(client, top, "chair", roles=["chair"])["id"], chair).expect(201)
+    with campus.client(new_key(client, ["membership.people.*", "membership.accounts.*"], here)["secret"]) as registrar:
+        for change in ({"email": "mine@example.edu"}, {"student_number": "MINE1"}):
+            check_problem(registrar.patch(f"/v1/people/{chair}", change, etag="*"), 403, "authority_exceeds_yours")
+        registrar.patch(f"/v1/people/{chair}", {"class_name": "一班"}, etag="*").expect(200)
+        number = client.get(f"/v1/people/{chair}").json()["student_number"]
+        answer = registrar.post("/v1/people:import", raw=f"学号,email\n{number},mine@example.edu\n".encode(), type="text/csv").expect(200).json()
+        assert answer["refused"] == 1 and answer["rows"][0]["code"] == "authority_exceeds_yours"
+        check_problem(registrar.post(f"/v1/people/{chair}:invite", {}), 403, "authority_exceeds_yours")
+        check_problem(client.post(f"/v1/people/{chair}:erase", {}), 409, "holds_office")
+
+
 # -- grants and roles --------------------------------------------------------------------------------------------------
 
 
