@@ -377,9 +377,25 @@ RETURNS text LANGUAGE sql STABLE AS $$
     END
 $$;
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON role, role_permission, office_role, incompatibility TO campus_membership;
+-- What has been stays as it was: only the columns that statements set may be changed.
+GRANT SELECT, INSERT (name, title, title_en, description), UPDATE (title, title_en, description, version, updated_at), DELETE
+   ON role TO campus_membership;
+GRANT SELECT, INSERT, DELETE ON role_permission, office_role TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (reason), DELETE ON incompatibility TO campus_membership; -- UPDATE is for the lock alone
+GRANT SELECT, INSERT, UPDATE (title, title_en, seats, carries_over, abolished_on, version, updated_at) ON office
+   TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (until, reason, version, updated_at) ON appointment TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (until, version, updated_at) ON role_grant TO campus_membership;
+
+REVOKE UPDATE ON organisation, person, membership, api_key FROM campus_membership;
+GRANT UPDATE (title, title_en, description, led_by, founded_on, dissolved_on, successor, version, updated_at)
+   ON organisation TO campus_membership;
+GRANT UPDATE (student_number, name, latin_name, home, grade, class_name, status, email, phone, version, updated_at)
+   ON person TO campus_membership;
+GRANT UPDATE (until, reason, version, updated_at) ON membership TO campus_membership;
+GRANT UPDATE (token_hash, previous_token_hash, previous_expires_at, revoked_at, last_used_at, version, updated_at)
+   ON api_key TO campus_membership;
 GRANT SELECT ON people_only TO campus_membership;
-GRANT SELECT, INSERT, UPDATE ON office, appointment, role_grant TO campus_membership;
 
 -- ---- what methods ask ----
 

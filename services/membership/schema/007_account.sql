@@ -167,10 +167,15 @@ RETURNS SETOF session LANGUAGE sql VOLATILE AS $$
     RETURNING *
 $$;
 
-GRANT SELECT, UPDATE ON account_policy TO campus_membership;
-GRANT SELECT, INSERT, UPDATE ON account TO campus_membership;
-GRANT SELECT, INSERT, UPDATE, DELETE ON account_token, account_recovery_code, account_client, sign_in_failure, session
-   TO campus_membership;
+GRANT SELECT ON account_policy TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (password_hash, password_set_at, signed_in_at, totp_sealed, totp_since, totp_step, totp_pending,
+                              totp_pending_until, locked_at, locked_reason, version, updated_at) ON account TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (used_at, void_at), DELETE ON account_token TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (used_at), DELETE ON account_recovery_code TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (last_at), DELETE ON account_client TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (count, until), DELETE ON sign_in_failure TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (token_hash, previous_token_hash, previous_expires_at, last_used_at, revoked_at, reason), DELETE
+   ON session TO campus_membership;
 
 INSERT INTO role_permission (role, permission) VALUES
     ('secretary', 'membership.accounts.read'), ('secretary', 'membership.accounts.write'),

@@ -31,4 +31,5 @@ CREATE INDEX mail_ended ON mail (coalesce(sent_at, failed_at)) WHERE recipient I
 CREATE INDEX mail_old ON mail (coalesce(sent_at, failed_at));
 
 GRANT SELECT ON mail_kind TO campus_membership;
-GRANT SELECT, INSERT, UPDATE, DELETE ON mail TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (recipient, attempts, next_attempt_at, leased_until, sent_at, failed_at, failure), DELETE
+   ON mail TO campus_membership;

@@ -353,8 +353,15 @@ CREATE TRIGGER membership_closed AFTER UPDATE ON membership REFERENCING OLD TABL
 
 INSERT INTO mail_kind VALUES ('application_interview'), ('member_expelled'); -- 'application_decided' there is
 
-GRANT SELECT, INSERT, UPDATE ON campaign, application, ban, membership_term TO campus_membership;
-GRANT SELECT, INSERT, UPDATE, DELETE ON campaign_track TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (title, description, opens_at, closes_at, quota, audience_homes, audience_grades, audience_statuses,
+                              questions, gives, cancelled_at, version, updated_at) ON campaign TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (state, choices, any_track, answers, reviewers, submitted_at, interview_at, interview_place,
+                              decided_at, decided_by, track, membership_id, reason, version, updated_at) ON application TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (lifted_at, lifted_reason, version, updated_at) ON ban TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (renewal, month, day, opens_days, grace_days, version, updated_at) ON membership_term
+   TO campus_membership;
+GRANT UPDATE (renew_by, expulsion_reason) ON membership TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (quota), DELETE ON campaign_track TO campus_membership;
 GRANT SELECT, INSERT ON application_conflict, application_comment TO campus_membership;
 GRANT SELECT ON open_items_joining TO campus_membership;
 

@@ -240,7 +240,8 @@ SELECT a.person_id, 'handovers' AS section,
          AS p (party, appointment_id, signed_at)
   JOIN appointment a ON a.id = p.appointment_id;
 
-GRANT SELECT, INSERT, UPDATE ON handover TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (incoming_id, list, outgoing_signed_at, incoming_signed_at, closed_at, closed_by, close_reason,
+                              superseded_by, version, updated_at) ON handover TO campus_membership;
 GRANT SELECT ON personal_export_handovers TO campus_membership;
 GRANT SELECT, INSERT ON handover_list, handover_item TO campus_membership;
 

@@ -514,8 +514,8 @@ RETURNS TABLE (office_id uuid, person_id uuid, appointment_id uuid, code text, a
                         WHERE a.id = e.id AND a.organisation <@ $1 AND a.since <= $2 AND (a.until IS NULL OR a.until > $2))
 $$;
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON supervision TO campus_membership;
-GRANT SELECT, INSERT, UPDATE ON registration TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (supervisor, version, updated_at), DELETE ON supervision TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (state, round, report, plan, supervisor, version, updated_at) ON registration TO campus_membership;
 GRANT SELECT, INSERT ON registration_policy, registration_submission, registration_decision TO campus_membership;
 GRANT SELECT, INSERT ON rule_pack, rule, attestation, justification TO campus_membership;
 GRANT SELECT ON office_items_registrations, personal_export_reviews TO campus_membership;

@@ -257,8 +257,10 @@ CREATE FUNCTION mask_name(name text) RETURNS text LANGUAGE sql IMMUTABLE PARALLE
 $$;
 
 GRANT SELECT, INSERT ON credit_policy, credit_line, transcript_key TO campus_membership;
-GRANT SELECT, INSERT, UPDATE ON credit_module, credit_rejection, credit_objection TO campus_membership;
-GRANT SELECT, INSERT, UPDATE (masked_name, revoked_at, revoke_reason) ON transcript_certificate TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (title, title_en, term_cap, year_cap) ON credit_module TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (reason, applied_at) ON credit_rejection TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (outcome, reason, decided_by, decided_at, version) ON credit_objection TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (revoked_at, revoke_reason) ON transcript_certificate TO campus_membership;
 GRANT USAGE ON SEQUENCE transcript_number TO campus_membership;
 
 INSERT INTO role_permission (role, permission) VALUES

@@ -71,7 +71,6 @@ CREATE TABLE sensitive (
     field     text NOT NULL CHECK (field IN ('phone', 'ethnicity', 'health', 'identity_number')),
     plain     text,
     sealed    bytea,
-    digest    text GENERATED ALWAYS AS (md5(plain)) STORED, -- so that a roster is known to change nothing
     set_by    text,
     set_at    timestamptz NOT NULL DEFAULT campus.now(),
     PRIMARY KEY (person_id, field),
@@ -107,6 +106,15 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
         ON CONFLICT (person_id, field) DO UPDATE SET plain = excluded.plain, set_by = NULL, set_at = excluded.set_at
         RETURNING 1)
     SELECT count(*) FROM made
+$$;
+
+-- Of whom these numbers are known already, so that a roster is known to change nothing. One number a person: no call tells which of
+-- many it is.
+CREATE FUNCTION sensitive_phones_known(people uuid[], phones text[]) RETURNS SETOF uuid
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT s.person_id
+      FROM (SELECT id, min(phone) AS phone FROM unnest($1, $2) AS asked (id, phone) GROUP BY id) AS asked
+      JOIN membership.sensitive s ON s.person_id = asked.id AND s.field = 'phone' AND s.plain = asked.phone
 $$;
 
 -- ---- consent ----
@@ -391,10 +399,11 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION sensitive_open(uuid, text[], text, text, uuid, text), sensitive_put(uuid, text, text, bytea, text),
-                       sensitive_phones(uuid[], text[]), erase_person(uuid, boolean), minimise_due(ltree[], int), minimise(ltree[], int, boolean) FROM PUBLIC;
+                       sensitive_phones(uuid[], text[]), sensitive_phones_known(uuid[], text[]), erase_person(uuid, boolean),
+                       minimise_due(ltree[], int), minimise(ltree[], int, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sensitive_open(uuid, text[], text, text, uuid, text), sensitive_put(uuid, text, text, bytea, text),
-                          sensitive_phones(uuid[], text[]), erase_person(uuid, boolean), minimise(ltree[], int, boolean) TO campus_membership;
-GRANT SELECT (person_id, field, digest) ON sensitive TO campus_membership;
+                          sensitive_phones(uuid[], text[]), sensitive_phones_known(uuid[], text[]), erase_person(uuid, boolean),
+                          minimise(ltree[], int, boolean) TO campus_membership;
 GRANT SELECT ON personal_field, consent_wording, sensitive_reading, personal_export, personal_export_transcript TO campus_membership;
 GRANT SELECT, INSERT ON consent TO campus_membership;
 
