@@ -207,8 +207,7 @@ static bool bind_ending(struct plans *plans, struct plan *plan, struct ending *e
                                   "must say so",
                                   plan->rpc->name, prepared->name);
         if (i == ending->step.control.refusal || i == ending->step.control.refused ||
-            i == ending->step.control.retry_after_ms ||
-            list_has(plans, plan->method->hides, prepared->column_names[i]))
+            i == ending->step.control.retry_after_ms || list_has(plans, plan->method->hides, prepared->column_names[i]))
             continue;
         if (!bind_sink(plans, plan, prepared, i, &sinks[ending->sink_count++]))
             return false;
