@@ -131,23 +131,69 @@ SELECT i.number, i.source, i.kind, i.item_id, i.title, i.organisation::text, i.o
  ORDER BY i.number
  LIMIT :page_limit
 
+-- Of an office or the whole campus in order; else out of what lies in reach, and what the caller signs.
 -- name: list_handovers
+WITH asked AS MATERIALIZED (
+  SELECT h.id
+    FROM unnest(campus.narrow(:scopes::ltree[], :within::ltree)) AS s (scope)
+    JOIN handover h ON h.organisation <@ s.scope
+   WHERE (:state::text IS NULL OR h.state = :state)
+     AND h.id > coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000')),
+own AS MATERIALIZED (
+  SELECT h.id, h.office_id, h.organisation, h.state
+    FROM appointment a JOIN handover h ON h.outgoing_id = a.id
+   WHERE a.person_id = :caller_person::uuid
+   UNION
+  SELECT h.id, h.office_id, h.organisation, h.state
+    FROM appointment a JOIN handover h ON h.incoming_id = a.id
+   WHERE a.person_id = :caller_person),
+page AS MATERIALIZED (
+  SELECT id
+    FROM ((SELECT h.id
+             FROM handover h
+            WHERE :office_id::uuid IS NULL AND ''::ltree = ANY (:scopes) AND :within IS NULL
+              AND (:state IS NULL OR h.state = :state)
+              AND h.id > coalesce(:after_id, '00000000-0000-0000-0000-000000000000')
+            ORDER BY h.id
+            LIMIT :page_limit)
+           UNION ALL
+          (SELECT id
+             FROM asked
+            WHERE :office_id IS NULL AND (NOT ''::ltree = ANY (:scopes) OR :within IS NOT NULL)
+            ORDER BY id
+            LIMIT :page_limit)
+           UNION ALL
+          (SELECT h.id
+             FROM handover h
+            WHERE h.office_id = :office_id AND h.organisation <@ ANY (:scopes)
+              AND (:within IS NULL OR h.organisation <@ :within)
+              AND (:state IS NULL OR h.state = :state)
+              AND h.id > coalesce(:after_id, '00000000-0000-0000-0000-000000000000')
+            ORDER BY h.id
+            LIMIT :page_limit)
+           UNION ALL
+          (SELECT h.id
+             FROM own h
+            WHERE NOT h.organisation <@ ANY (:scopes)
+              AND (:office_id IS NULL OR h.office_id = :office_id)
+              AND (:within IS NULL OR h.organisation <@ :within)
+              AND (:state IS NULL OR h.state = :state)
+              AND h.id > coalesce(:after_id, '00000000-0000-0000-0000-000000000000')
+            ORDER BY h.id
+            LIMIT :page_limit)) AS h
+   ORDER BY id
+   LIMIT :page_limit)
 SELECT h.id, h.office_id, h.organisation::text, o.title, h.state, h.outgoing_id AS outgoing_appointment_id,
        theirs.person_id AS outgoing_person_id, h.outgoing_signed_at, h.incoming_id AS incoming_appointment_id,
        ours.person_id AS incoming_person_id, h.incoming_signed_at, h.note, h.list, l.hash, l.items AS item_count,
        l.made_at AS listed_at, h.superseded_by, h.close_reason, h.closed_by, h.closed_at, h.version, h.created_at, h.updated_at
-  FROM handover h
+  FROM page
+  JOIN handover h USING (id)
   JOIN office o ON o.id = h.office_id
   JOIN handover_list l ON l.handover_id = h.id AND l.list = h.list
   JOIN appointment theirs ON theirs.id = h.outgoing_id
   LEFT JOIN appointment ours ON ours.id = h.incoming_id
- WHERE (h.organisation <@ ANY (:scopes::ltree[]) OR :caller_person::uuid IN (theirs.person_id, ours.person_id))
-   AND (:office_id::uuid IS NULL OR h.office_id = :office_id)
-   AND (:within::ltree IS NULL OR h.organisation <@ :within)
-   AND (:state::text IS NULL OR h.state = :state)
-   AND h.id > coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000')
  ORDER BY h.id
- LIMIT :page_limit
 
 -- ---- one handover ----
 

@@ -29,7 +29,8 @@ SELECT id, person_id, organisation::text, kind, since, until, reason, expulsion_
   FROM membership
  WHERE id = :id::uuid AND (organisation <@ ANY (:scopes::ltree[]) OR person_id = :caller_person::uuid)
 
--- Of one person, or of each organisation in reach a page at most; what the caller's own person has they see in any case.
+-- Of one person; of the whole campus in order; or of each organisation in reach a page at most. What the caller's own person has they
+-- see in any case.
 -- name: list_memberships
 SELECT m.id, m.person_id, m.organisation::text, m.kind, m.since, m.until, m.reason, m.renew_by, m.version, m.created_at,
        m.updated_at
@@ -47,6 +48,7 @@ SELECT m.id, m.person_id, m.organisation::text, m.kind, m.since, m.until, m.reas
         SELECT m.*
           FROM (SELECT path FROM organisation
                  WHERE :person_id IS NULL
+                   AND (NOT ''::ltree = ANY (:scopes) OR coalesce(:organisation, :within) IS NOT NULL)
                    AND path <@ ANY ((SELECT campus.narrow(:scopes, coalesce(:organisation, :within)))::ltree[])
                    AND (:organisation IS NULL OR path = :organisation)
                    AND (:within IS NULL OR path <@ :within)) AS o
@@ -59,7 +61,17 @@ SELECT m.id, m.person_id, m.organisation::text, m.kind, m.since, m.until, m.reas
                   AND (:renew_before IS NULL OR (m.until IS NULL AND m.renew_by < :renew_before))
                   AND m.id > coalesce(:after_id, '00000000-0000-0000-0000-000000000000')
                 ORDER BY m.id
-                LIMIT :page_limit) AS m) AS m
+                LIMIT :page_limit) AS m
+         UNION ALL
+       (SELECT m.*
+          FROM membership m
+         WHERE :person_id IS NULL AND ''::ltree = ANY (:scopes) AND coalesce(:organisation, :within) IS NULL
+           AND (:kind IS NULL OR m.kind = :kind)
+           AND (:as_of IS NULL OR (m.since <= :as_of AND (m.until IS NULL OR m.until > :as_of)))
+           AND (:renew_before IS NULL OR (m.until IS NULL AND m.renew_by < :renew_before))
+           AND m.id > coalesce(:after_id, '00000000-0000-0000-0000-000000000000')
+         ORDER BY m.id
+         LIMIT :page_limit)) AS m
  ORDER BY m.id
  LIMIT :page_limit
 

@@ -255,18 +255,49 @@ SELECT a.id, a.office_id, a.organisation::text, f.kind, f.title, a.person_id, a.
   FROM appointment a JOIN office f ON f.id = a.office_id
  WHERE a.id = :id::uuid AND (a.organisation <@ ANY (:scopes::ltree[]) OR a.person_id = :caller_person::uuid)
 
+-- Of an office, a person, an organisation or the whole campus in order; else out of what lies in reach, and the caller's own.
 -- name: list_appointments
+WITH asked AS MATERIALIZED (
+  SELECT a.*
+    FROM unnest(campus.narrow(:scopes::ltree[], :within::ltree)) AS s (scope)
+    JOIN appointment a ON a.organisation <@ s.scope
+   WHERE (:as_of::date IS NULL OR (a.since <= :as_of AND (a.until IS NULL OR a.until > :as_of)))
+     AND a.id > coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000'))
 SELECT a.id, a.office_id, a.organisation::text, f.kind, f.title, a.person_id, a.seat, a.acting, a.since, a.until, a.term_until,
        a.chosen, a.resolution, a.reason, a.version, a.created_at, a.updated_at
-  FROM appointment a JOIN office f ON f.id = a.office_id
- WHERE (a.organisation <@ ANY (:scopes::ltree[]) OR a.person_id = :caller_person::uuid)
-   AND (:office_id::uuid IS NULL OR a.office_id = :office_id)
-   AND (:person_id::uuid IS NULL OR a.person_id = :person_id)
-   AND (:organisation::ltree IS NULL OR a.organisation = :organisation)
-   AND (:within::ltree IS NULL OR a.organisation <@ :within)
-   AND (:kind::text IS NULL OR f.kind = :kind)
-   AND (:as_of::date IS NULL OR (a.since <= :as_of AND (a.until IS NULL OR a.until > :as_of)))
-   AND a.id > coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000')
+  FROM ((SELECT a.*
+           FROM appointment a JOIN office f ON f.id = a.office_id
+          WHERE (num_nonnulls(:office_id::uuid, :person_id::uuid, :organisation::ltree) > 0
+                 OR (''::ltree = ANY (:scopes) AND :within IS NULL))
+            AND (a.organisation <@ ANY (:scopes) OR a.person_id = :caller_person::uuid)
+            AND (:office_id IS NULL OR a.office_id = :office_id)
+            AND (:person_id IS NULL OR a.person_id = :person_id)
+            AND (:organisation IS NULL OR a.organisation = :organisation)
+            AND (:within IS NULL OR a.organisation <@ :within)
+            AND (:kind::text IS NULL OR f.kind = :kind)
+            AND (:as_of IS NULL OR (a.since <= :as_of AND (a.until IS NULL OR a.until > :as_of)))
+            AND a.id > coalesce(:after_id, '00000000-0000-0000-0000-000000000000')
+          ORDER BY a.id
+          LIMIT :page_limit)
+         UNION ALL
+        (SELECT a.*
+           FROM asked a JOIN office f ON f.id = a.office_id
+          WHERE num_nonnulls(:office_id, :person_id, :organisation) = 0 AND (NOT ''::ltree = ANY (:scopes) OR :within IS NOT NULL)
+            AND (:kind IS NULL OR f.kind = :kind)
+          ORDER BY a.id
+          LIMIT :page_limit)
+         UNION ALL
+        (SELECT a.*
+           FROM appointment a JOIN office f ON f.id = a.office_id
+          WHERE num_nonnulls(:office_id, :person_id, :organisation) = 0
+            AND a.person_id = :caller_person AND NOT a.organisation <@ ANY (:scopes)
+            AND (:within IS NULL OR a.organisation <@ :within)
+            AND (:kind IS NULL OR f.kind = :kind)
+            AND (:as_of IS NULL OR (a.since <= :as_of AND (a.until IS NULL OR a.until > :as_of)))
+            AND a.id > coalesce(:after_id, '00000000-0000-0000-0000-000000000000')
+          ORDER BY a.id
+          LIMIT :page_limit)) AS a
+  JOIN office f ON f.id = a.office_id
  ORDER BY a.id
  LIMIT :page_limit
 

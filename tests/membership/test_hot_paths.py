@@ -56,6 +56,22 @@ INSERT INTO api_key (id, name, permissions, token_hash)
 SELECT new_id(), 'key ' || n, '{{membership.people.read}}', sha256(n::text::bytea) FROM generate_series(1, 3000) n;
 INSERT INTO role_grant (id, person_id, role, organisation, since, reason, granted_by)
 SELECT new_id(), id, 'officer', home, '2026-01-01', 'test', 'test' FROM person WHERE grade = 2025;
+INSERT INTO handover (id, office_id, organisation, outgoing_id, opened_by, outgoing_signed_at, closed_at, closed_by, close_reason)
+SELECT new_id(), office_id, organisation, id, 'test', CASE WHEN n % 50 = 0 THEN now() END,
+       CASE WHEN n % 50 > 1 THEN now() END, CASE WHEN n % 50 > 1 THEN 'test' END, CASE WHEN n % 50 > 1 THEN 'test' END
+  FROM (SELECT *, row_number() OVER () AS n FROM appointment WHERE until IS NOT NULL) AS a;
+INSERT INTO handover_list (handover_id, list, hash, items, made_by) SELECT id, 1, 'x', 0, 'test' FROM handover;
+INSERT INTO organisation (path, kind, parent_kind, title, founded_on)
+SELECT ('hot.u' || n % 30 + 1 || '.s' || n)::ltree, 'society', 'union', '社团' || n, '2000-01-01' FROM generate_series(1, 300) n;
+INSERT INTO registration (id, organisation, year, state, round, supervisor)
+SELECT new_id(), path, y, CASE WHEN y % 5 = 0 THEN 'submitted' ELSE 'approved' END, 1, subpath(path, 0, -1)
+  FROM organisation, generate_series(2007, 2025) y WHERE kind = 'society';
+INSERT INTO credit_line (id, person_id, source, source_key, kind, module, credits, minutes, policy_version, earned_on, recorded_by)
+SELECT new_id(), id, 'test', id::text, 'event', 'culture', 10, 0, 1, '2026-03-01', 'test' FROM person WHERE right(student_number, 1) = '7';
+INSERT INTO credit_objection (id, line_id, person_id, text, outcome, reason, decided_by, decided_at)
+SELECT new_id(), id, person_id, 'x', d.outcome, d.outcome, d.outcome, CASE WHEN d.outcome IS NOT NULL THEN now() END
+  FROM (SELECT *, row_number() OVER () AS n FROM credit_line) AS l
+ CROSS JOIN LATERAL (SELECT CASE WHEN n % 4 > 0 THEN 'dismissed' END AS outcome) AS d;
 ANALYZE;
 """
 
@@ -96,17 +112,37 @@ PATHS = {
     "a search for a surname": ("search_people", {"q": "欧阳"}),
     "organisations": ("list_organisations_by_path", {"within": "hot.u7"}),
     "memberships of a union": ("list_memberships", {"within": "hot.u7"}),
+    "memberships of all": ("list_memberships", {}),
+    "memberships of all on a day": ("list_memberships", {"as_of": "2026-03-01"}),
+    "memberships of all of a kind": ("list_memberships", {"kind": "member"}),
+    "memberships of a department": ("list_memberships", {"organisation": "hot.u7.d6"}),
     "memberships of a person": ("list_memberships", {"person_id": "{one}"}),
     "offices of all": ("list_offices", {}),
     "offices of a union": ("list_offices", {"within": "hot.u7"}),
     "appointments of a person": ("list_appointments", {"person_id": "{one}"}),
     "appointments of all": ("list_appointments", {}),
+    "appointments within a union": ("list_appointments", {"within": "hot.u7"}),
+    "appointments of a union's scope": ("list_appointments", {"scopes": "{{hot.u7}}", "caller_person": "{one}"}),
+    "appointments of oneself": ("list_appointments", {"scopes": "{{}}", "caller_person": "{one}"}),
+    "handovers of all": ("list_handovers", {}),
+    "handovers of a state": ("list_handovers", {"state": "open"}),
+    "handovers of a state that is rare": ("list_handovers", {"state": "complete"}),
+    "handovers within a union": ("list_handovers", {"within": "hot.u7"}),
+    "handovers of a union's scope": ("list_handovers", {"scopes": "{{hot.u7}}", "caller_person": "{one}", "state": "open"}),
+    "handovers of oneself": ("list_handovers", {"scopes": "{{}}", "caller_person": "{one}"}),
+    "handovers of an office": ("list_handovers", {"office_id": "{office}", "scopes": "{{hot.u7}}", "caller_person": "{one}"}),
+    "registrations of all": ("list_registrations", {}),
+    "registrations of a union's scope": ("list_registrations", {"scopes": "{{hot.u7}}"}),
+    "objections": ("list_objections", {}),
+    "objections of oneself": ("list_objections", {"scopes": "{{}}", "caller_person": "{one}"}),
     "appointments of an office": ("list_appointments", {"office_id": "{office}"}),
     "who headed it on a day": ("list_appointments", {"organisation": "hot.u7.d6", "as_of": "2023-03-01"}),
     "grants of a person": ("list_grants", {"person_id": "{one}"}),
     "grants of all": ("list_grants", {}),
     "keys": ("list_keys", {}),
     "applications of a campaign": ("list_applications", {"campaign_id": "{campaign}"}),
+    "applications by a reviewer": ("list_applications", {"campaign_id": "{campaign}", "reviewer": "{one}"}),
+    "applications by a track's scope": ("list_applications", {"campaign_id": "{campaign}", "scopes": "{{hot.u7.d6}}"}),
     "applications of oneself": ("list_applications", {"caller_person": "{one}", "scopes": "{{}}"}),
     "sessions of a person": ("list_sessions", {"person_id": "{one}"}),
     "a login": ("find_account", {"login": "H00004711", "login_hash": "\\x00", "client": "\\x00"}),

@@ -149,6 +149,8 @@ CREATE TABLE handover (
 );
 CREATE INDEX handover_office ON handover (office_id, id);
 CREATE INDEX handover_organisation ON handover (organisation, id);
+CREATE INDEX handover_subtree ON handover USING gist (organisation);
+CREATE INDEX handover_state ON handover (state, id);
 CREATE INDEX handover_incoming ON handover (incoming_id) WHERE incoming_id IS NOT NULL;
 CREATE INDEX handover_outgoing ON handover (outgoing_id);
 -- One at a time: a later one supersedes it.
