@@ -152,15 +152,17 @@ SELECT count(*) AS total_count
 -- name: lock_rejected_credits
 SELECT pg_advisory_xact_lock(hashtext('membership.retry_rejected_credits'))
 
+-- Those that were tried longest ago first, so that what is hopeless holds up nothing.
 -- name: retry_rejected_credits
 WITH tried AS MATERIALIZED (
   SELECT r.source, r.pos, credit_apply(r.source, r.type, r.subject, r.data, r.actor) AS reason
     FROM (SELECT * FROM credit_rejection
            WHERE applied_at IS NULL AND ''::ltree = ANY (:scopes::ltree[]) AND (:source::text IS NULL OR source = :source)
-           ORDER BY source, pos LIMIT 1000) AS r),
+           ORDER BY tried_at, source, pos LIMIT 1000) AS r),
 noted AS (
   UPDATE credit_rejection r
-     SET applied_at = CASE WHEN t.reason IS NULL THEN campus.now() END, reason = coalesce(t.reason, r.reason)
+     SET tried_at = campus.now(), applied_at = CASE WHEN t.reason IS NULL THEN campus.now() END,
+         reason = coalesce(t.reason, r.reason)
     FROM tried t
    WHERE r.source = t.source AND r.pos = t.pos),
 reply AS (

@@ -342,6 +342,8 @@ BAD = [
     ("module_unknown", lambda one: earned(one, "b2", module="sleeping")),
     ("nothing_earned", lambda one: earned(one, "b3", credits=0, minutes=0)),
     ("earned_is_positive", lambda one: earned(one, "b4", credits=-5)),
+    ("earned_too_much", lambda one: earned(one, "b11", credits=100_001)),
+    ("earned_too_much", lambda one: earned(one, "b12", minutes=2_147_483_647)),
     ("before_any_policy", lambda one: earned(one, "b5", earned_on="1990-01-01")),
     ("bad_data", lambda one: earned(one, "b6", earned_on="the day after")),
     ("bad_data", lambda one: earned(one, "b7", credits="many")),
@@ -378,6 +380,29 @@ def test_a_rejected_fact_is_tried_again(fed, fed_client):
     assert len(lines_of(fed_client, id)) == 1
     shown = [r for r in fed_client.pages("/v1/credits:rejected", "rejected", {"include_applied": "true"}) if "applied_at" in r]
     assert [json.loads(r["data"])["key"] for r in shown] == ["early"]
+
+
+def test_facts_of_too_much_leave_a_transcript_readable(fed, fed_client):
+    one = person(fed_client, "fed")["id"]
+    tell(fed, earned(one, "all", credits=100_000, minutes=1_000_000),
+         *(earned(one, f"overmuch{n}", credits=2_147_483_647) for n in range(2)))
+    assert fed_client.get(f"/v1/people/{one}/transcript").expect(200).json()["credits"] == 100_000
+
+
+def test_the_hopeless_do_not_starve_the_rest(fed, fed_client):
+    one = person(fed_client, "fed")["id"]
+    fed.sql(f"""INSERT INTO membership.credit_rejection (source, pos, type, subject, data, reason)
+                SELECT 'aaa', n, 'credit.revoked', 'hopeless', '{{"key": "never"}}', 'line_unknown' FROM generate_series(1, 1000) n;
+                INSERT INTO membership.credit_rejection (source, pos, type, subject, data, reason)
+                SELECT 'aab', 1, 'credit.earned', 'hopeful',
+                       '{json.dumps({"key": "hope", "person_id": one, "kind": "event", "module": "culture", "credits": 5,
+                                     "earned_on": "2026-10-18"})}', 'person_unknown'""")
+    try:
+        fed_client.post("/v1/credits:retry", {}).expect(200)
+        fed_client.post("/v1/credits:retry", {}).expect(200)
+        assert [line["subject"] for line in lines_of(fed_client, one)] == ["hopeful"]
+    finally:
+        fed.sql("DELETE FROM membership.credit_rejection WHERE source IN ('aaa', 'aab')")
 
 
 def test_rejected_facts_are_for_the_whole_campus(fed, fed_client):

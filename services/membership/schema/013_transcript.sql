@@ -68,7 +68,9 @@ CREATE TABLE credit_line (
     CONSTRAINT award_applied_once UNIQUE (source, source_key),
     CONSTRAINT reversal_has_no_key CHECK ((source_key IS NULL) = (reversal_of IS NOT NULL)),
     CONSTRAINT nothing_earned CHECK (credits <> 0 OR minutes <> 0),
-    CONSTRAINT earned_is_positive CHECK (reversal_of IS NOT NULL OR (credits >= 0 AND minutes >= 0))
+    CONSTRAINT earned_is_positive CHECK (reversal_of IS NOT NULL OR (credits >= 0 AND minutes >= 0)),
+    -- As RecordCredit has it: what a person has in all stays a number.
+    CONSTRAINT earned_too_much CHECK (credits BETWEEN -100000 AND 100000 AND minutes BETWEEN -1000000 AND 1000000)
 );
 CREATE INDEX credit_line_person ON credit_line (person_id, id);
 
@@ -137,9 +139,11 @@ CREATE TABLE credit_rejection (
     reason      text NOT NULL,
     actor       text,
     rejected_at timestamptz NOT NULL DEFAULT campus.now(),
+    tried_at    timestamptz NOT NULL DEFAULT campus.now(), -- last
     applied_at  timestamptz,                             -- when it was tried again and went through
     PRIMARY KEY (source, pos)
 );
+CREATE INDEX credit_rejection_waiting ON credit_rejection (tried_at, source, pos) WHERE applied_at IS NULL;
 
 -- Applies credit.earned: a line, once. Why not, or NULL.
 CREATE FUNCTION credit_earn(source text, subject text, data jsonb, actor text) RETURNS text LANGUAGE plpgsql AS $$
@@ -194,7 +198,7 @@ BEGIN
     RETURN NULL;
 EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
     GET STACKED DIAGNOSTICS broken = CONSTRAINT_NAME;
-    RETURN CASE WHEN broken IN ('module_unknown', 'nothing_earned', 'earned_is_positive') THEN broken ELSE 'bad_data' END;
+    RETURN CASE WHEN broken IN ('module_unknown', 'nothing_earned', 'earned_is_positive', 'earned_too_much') THEN broken ELSE 'bad_data' END;
 END $$;
 
 -- Their facts are read from the first on. Each must publish them to campus_membership.
