@@ -284,6 +284,16 @@ def test_who_is_overdue(client, campus, tree):
             set_day(campus, "2026-09-15")
 
 
+def test_a_society_founded_in_the_window_registers_next_year(client, campus, tree):
+    for name, day in (("before", "2026-08-31"), ("first", "2026-09-01"), ("later", "2026-09-10")):
+        organisation(client, f"{tree}.{name}", "society", founded_on=day)
+    try:
+        set_day(campus, "2026-11-02")
+        assert [one[0] for one in overdue(client, within=tree)] == [f"{tree}.before", f"{tree}.chess"]
+    finally:
+        set_day(campus, "2026-09-15")
+
+
 # -- what waits in the offices -----------------------------------------------------------------------------------------
 
 

@@ -154,7 +154,7 @@ LANGUAGE sql STABLE AS $$
      CROSS JOIN LATERAL membership.registration_window(o.kind, $1) AS w
       LEFT JOIN membership.registration r ON r.organisation = o.path AND r.year = $1
      WHERE (o.dissolved_on IS NULL OR o.dissolved_on > (SELECT campus.today()))
-       AND (o.founded_on IS NULL OR o.founded_on <= w.opens_on)
+       AND (o.founded_on IS NULL OR o.founded_on < w.opens_on)
 $$;
 
 -- A change of supervision is a change for all that has not been decided yet.
