@@ -8,7 +8,7 @@ SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,
             sign_in_refusal(p.id),
             CASE WHEN :deliver::text = 'email' AND p.email IS NULL THEN 'no_email' END,
             CASE WHEN :deliver = 'email' THEN NULL
-                 WHEN EXISTS (SELECT FROM account a WHERE a.person_id = p.id AND a.password_hash IS NOT NULL)
+                 WHEN EXISTS (SELECT FROM account a WHERE a.person_id = p.id)
                   AND NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[],
                                        ARRAY['membership.accounts.recover'], p.home)
                  THEN 'recover_not_permitted'
@@ -101,17 +101,24 @@ UPDATE account_token t SET void_at = campus.now()
    AND f.login_hash = :login_hash::bytea AND f.client = '\x00' AND f.count <= policy.mails_at_once
    AND t.person_id = p.id AND t.used_at IS NULL AND t.void_at IS NULL
 
+-- As much is written for nobody as for somebody, so that the time does not tell: a token that serves nobody and a mail that has
+-- failed, which are swept soon.
 -- name: forget_account
-WITH made AS (
-  INSERT INTO account_token (id, person_id, kind, token_hash, expires_at)
-  SELECT :token_id::uuid, p.id, 'reset', :token_hash::bytea, campus.now() + make_interval(secs => policy.reset_seconds)
-    FROM person p, sign_in_failure f, account_policy policy
-   WHERE p.id = person_of_login(:login) AND p.email IS NOT NULL AND sign_in_refusal(p.id) IS NULL
-     AND f.login_hash = :login_hash::bytea AND f.client = '\x00' AND f.count <= policy.mails_at_once
-  RETURNING *),
+WITH named AS (
+  SELECT p.id, p.email
+    FROM (SELECT person_of_login(:login) AS id) AS login
+    LEFT JOIN person p ON p.id = login.id AND p.email IS NOT NULL AND sign_in_refusal(p.id) IS NULL),
+made AS (
+  INSERT INTO account_token (id, person_id, kind, token_hash, expires_at, void_at)
+  SELECT :token_id::uuid, named.id, 'reset', :token_hash::bytea,
+         CASE WHEN named.id IS NULL THEN '-infinity' ELSE campus.now() + make_interval(secs => policy.reset_seconds) END,
+         CASE WHEN named.id IS NULL THEN campus.now() END
+    FROM named, sign_in_failure f, account_policy policy
+   WHERE f.login_hash = :login_hash::bytea AND f.client = '\x00' AND f.count <= policy.mails_at_once
+  RETURNING id),
 mailed AS (
-  INSERT INTO mail (kind, recipient, subject_id)
-  SELECT 'password_reset', p.email, made.id FROM made JOIN person p ON p.id = made.person_id),
+  INSERT INTO mail (kind, recipient, subject_id, failed_at)
+  SELECT 'password_reset', named.email, made.id, CASE WHEN named.id IS NULL THEN '-infinity'::timestamptz END FROM made, named),
 reply AS (SELECT true AS accepted)
 
 -- ---- one's own ----
@@ -178,7 +185,9 @@ SELECT p.id AS person_id, a.password_hash IS NOT NULL AS has_password, a.passwor
 -- name: target_account_to_lock
 SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,
        CASE WHEN p.home <@ ANY (:scopes) AND a.locked_at IS NOT NULL THEN 'already_locked'
-            WHEN p.home <@ ANY (:scopes) AND p.id = :caller_person::uuid THEN 'own_account' END AS refusal
+            WHEN p.home <@ ANY (:scopes) AND p.id = :caller_person::uuid THEN 'own_account'
+            WHEN p.home <@ ANY (:scopes) AND authority_exceeds(p.id, :grant_organisations::text[], :grant_permissions::text[])
+            THEN 'authority_exceeds_yours' END AS refusal
   FROM person p
   LEFT JOIN account a ON a.person_id = p.id
  WHERE p.id = :id::uuid

@@ -34,15 +34,20 @@ judged AS (
               WHEN p.id IS NULL AND g.home_asked IS NULL THEN 'required'
               WHEN (p.id IS NULL OR g.home_name IS NOT NULL) AND h.path IS NULL THEN 'home_unknown'
               WHEN (p.id IS NULL OR g.home_name IS NOT NULL) AND NOT h.permitted THEN 'home_not_permitted'
-              WHEN g.email IS DISTINCT FROM p.email AND g.email IS NOT NULL
+              WHEN change.readdressed AND EXISTS (SELECT FROM account a WHERE a.person_id = p.id)
+               AND NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[],
+                                    ARRAY['membership.accounts.recover'], p.home)
+              THEN 'recover_not_permitted'
+              WHEN (change.readdressed OR g.status = 'left')
                AND (EXISTS (SELECT FROM appointment a WHERE a.person_id = p.id) OR EXISTS (SELECT FROM role_grant r WHERE r.person_id = p.id))
-               AND authority_exceeds(p.id, :grant_organisations::text[], :grant_permissions::text[])
+               AND authority_exceeds(p.id, :grant_organisations, :grant_permissions)
               THEN 'authority_exceeds_yours'
          END AS code,
          CASE WHEN g.code IS NOT NULL THEN g.field
               WHEN p.id IS NOT NULL AND NOT p.home <@ ANY (:scopes) THEN 'student_number'
               WHEN p.id IS NULL AND g.name IS NULL THEN 'name'
-              WHEN p.id IS NOT NULL AND (g.home_name IS NULL OR h.permitted) THEN 'email'
+              WHEN p.id IS NOT NULL AND (g.home_name IS NULL OR h.permitted)
+              THEN CASE WHEN change.readdressed THEN 'email' ELSE 'status' END
               ELSE 'home'
          END AS field,
          -- An empty cell says nothing; the home by default is only for who is new.
@@ -53,9 +58,11 @@ judged AS (
          (p.name, p.latin_name, p.home, p.grade, p.class_name, p.status, p.email)
          OR (g.phone IS NOT NULL AND called.id IS NULL) AS differs,
          g.phone IS NOT NULL AND called.id IS NULL AS phone_differs,
-         g.home_name IS NOT NULL AS moves
+         g.home_name IS NOT NULL AS moves, change.readdressed, p.email AS old_email
     FROM given g
     LEFT JOIN person p ON p.student_number = g.student_number
+   CROSS JOIN LATERAL (
+         SELECT p.id IS NOT NULL AND g.email IS NOT NULL AND g.email IS DISTINCT FROM p.email AS readdressed) AS change
     LEFT JOIN called ON called.id = p.id
     LEFT JOIN homes h ON h.home_asked = g.home_asked),
 -- New ids are given here, so that what was inserted need not be joined to what was asked.
@@ -82,7 +89,13 @@ updated AS (
          version = p.version + 1, updated_at = (SELECT campus.now())
     FROM result r
    WHERE p.id = r.id AND r.outcome = 'updated' AND NOT coalesce(:dry_run, false)
-  RETURNING p.id),
+  RETURNING p.id, r.readdressed, r.old_email),
+voided AS (
+  UPDATE account_token t SET void_at = (SELECT campus.now())
+    FROM updated u WHERE u.readdressed AND t.person_id = u.id AND t.used_at IS NULL AND t.void_at IS NULL),
+mailed AS (
+  INSERT INTO mail (kind, recipient, subject_id)
+  SELECT 'address_changed', old_email, id FROM updated WHERE readdressed AND old_email IS NOT NULL),
 -- What nothing asks for is not done, so the reply has this one row beside its own.
 phones AS MATERIALIZED (
   SELECT sensitive_phones(array_agg(coalesce(r.id, r.new_id)), array_agg(r.phone)) AS kept

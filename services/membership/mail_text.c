@@ -38,6 +38,15 @@ static const struct mail_text texts[] = {
       "not you, "
       "choose another password and turn on the second factor.\n",
       NULL },
+    { "address_changed", "zh", "您的邮箱地址已更改",
+      "您好：\n\n学生组织管理系统中您的邮箱已改为另一地址，今后的邮件将不再发到这里。\n如果您并未要求更改，请立即联系"
+      "管理员。\n",
+      NULL },
+    { "address_changed", "en", "Your address was changed",
+      "Hello,\n\nthe student organisations' system now holds another e-mail address of yours, and writes there from "
+      "now "
+      "on.\nIf you did not ask for this, tell an administrator at once.\n",
+      NULL },
     { "application_decided", "zh", "您的申请已有结果", "您好：\n\n您的加入申请已有结果，请登录系统查看。\n", NULL },
     { "application_decided", "en", "Your application was decided",
       "Hello,\n\nyour application has been decided. Sign in to see how.\n", NULL },

@@ -185,9 +185,17 @@ SELECT EXISTS (SELECT FROM person_reach r
                   AND r.since <= campus.today() AND r.until > campus.today()) AS visible,
        p.home <@ ANY (:scopes) AND (NOT 'home' = ANY (:set::text[]) OR :home::ltree <@ ANY (:scopes)) AS permitted,
        p.version,
-       -- Who has another's address or number can have their password mailed, or sign in as them where the university does.
-       CASE WHEN :set && '{email,student_number}' AND p.home <@ ANY (:scopes)
-             AND authority_exceeds(p.id, :grant_organisations::text[], :grant_permissions::text[])
+       -- Who has another's address or number can have their password mailed, or sign in as them where the university does. Whose
+       -- record says that they have left is shut out.
+       CASE WHEN NOT p.home <@ ANY (:scopes) THEN NULL
+            WHEN (('email' = ANY (:set) AND :email IS DISTINCT FROM p.email)
+                  OR ('student_number' = ANY (:set) AND :student_number IS DISTINCT FROM p.student_number))
+             AND EXISTS (SELECT FROM account a WHERE a.person_id = p.id)
+             AND NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[],
+                                  ARRAY['membership.accounts.recover'], p.home)
+            THEN 'recover_not_permitted'
+            WHEN (:set && '{email,student_number}' OR ('status' = ANY (:set) AND :status::text = 'left'))
+             AND authority_exceeds(p.id, :grant_organisations, :grant_permissions)
             THEN 'authority_exceeds_yours' END AS refusal
   FROM person p
  WHERE p.id = :id::uuid
@@ -214,6 +222,14 @@ made AS (
                       WHERE o.path = :home AND o.path <@ ANY (:scopes)
                         AND (o.dissolved_on IS NULL OR o.dissolved_on > campus.today())))
   RETURNING *),
+-- Who reads the old address no longer, or never should have, has no token from there; and who does is told.
+moved AS (
+  SELECT made.id, old.email FROM made, old WHERE made.email IS DISTINCT FROM old.email),
+voided AS (
+  UPDATE account_token t SET void_at = campus.now()
+    FROM moved WHERE t.person_id = moved.id AND t.used_at IS NULL AND t.void_at IS NULL),
+mailed AS (
+  INSERT INTO mail (kind, recipient, subject_id) SELECT 'address_changed', email, id FROM moved WHERE email IS NOT NULL),
 reply AS (SELECT id, version, updated_at FROM made),
 facts AS (
   SELECT 'person.updated' AS type, made.id::text AS subject,

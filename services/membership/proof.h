@@ -6,8 +6,9 @@
 
 enum { PROOF_SECRET = 32 };
 
-/* Adds :login_hash, under which failures of one login are counted, whether or not anybody has it. `kind` keeps logins apart
- * from what else is counted. */
+/* Adds :login_hash, under which failures of one login are counted, whether or not anybody has it. What person_of_login() takes for
+ * the same login counts as one; a person's number and address count each for itself, as to be told that they are one person's
+ * would be to be told of the person. `kind` keeps logins apart from what else is counted. */
 void proof_count_as(struct call *call, const char *kind, const char *login);
 /* .prepare of what people do for themselves: refuses systems; failures are counted for the person. */
 void proof_prepare_own(struct call *call);

@@ -36,7 +36,8 @@ static const char *try_code(struct call *call, const char *code)
     return NULL;
 }
 
-/* One hash is computed whoever the login names, and only the right password lets anything else be seen. */
+/* One hash is computed whoever the login names, and only the right password lets anything else be seen. None is where too much
+ * has failed from this network; of failures elsewhere the statement judges, which knows the password to be right. */
 static void sign_in_check(struct call *call)
 {
     const char *password = call_text(call, "password"), *hash = call_found(call, "password_hash");

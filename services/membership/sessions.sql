@@ -4,7 +4,8 @@
 -- name: find_account
 SELECT p.id AS person_id, a.password_hash, a.version AS account_version, encode(a.totp_sealed, 'hex') AS totp_sealed, a.totp_step,
        extract(epoch FROM campus.now())::bigint AS now_seconds,
-       sign_in_wait_ms(:login_hash::bytea, :client::bytea, p.id) AS wait_ms
+       (SELECT CASE WHEN bool_or(NOT l.anywhere) THEN max(l.wait_ms) END
+          FROM limits_reached(:login_hash::bytea, :client::bytea) l) AS wait_ms
   FROM (SELECT person_of_login(:login) AS id) AS named
   LEFT JOIN person p ON p.id = named.id
   LEFT JOIN account a ON a.person_id = p.id AND sign_in_refusal(p.id) IS NULL
@@ -13,14 +14,23 @@ SELECT p.id AS person_id, a.password_hash, a.version AS account_version, encode(
 -- name: lock_login
 SELECT pg_advisory_xact_lock(hashtextextended(:login_hash::text, 0))
 
--- What was found right is right only if it is so still, and if its code has not served meanwhile.
+-- What was found right is right only if it is so still, and if its code has not served meanwhile. Where a login has failed too
+-- often from anywhere, the right password opens from a network that the person is known from. A wrong one is told there what it is
+-- told of a login that nobody has, and counts as that does: so nobody learns who is known from where, nor that they are.
 -- name: sign_in
-WITH asked AS (
-  SELECT sign_in_wait_ms(:login_hash::bytea, :client::bytea, :found_person::uuid) AS wait_ms),
+WITH reached AS (
+  SELECT max(wait_ms) AS wait_ms, coalesce(bool_or(NOT anywhere), false) AS from_there
+    FROM limits_reached(:login_hash::bytea, :client::bytea)),
+asked AS (
+  SELECT wait_ms, from_there,
+         wait_ms IS NULL
+         OR (NOT from_there AND :verdict::text IS DISTINCT FROM 'credentials_wrong'
+             AND is_known_client(:found_person::uuid, :client)) AS open
+    FROM reached),
 spent AS (
   UPDATE account_recovery_code c SET used_at = campus.now()
     FROM asked
-   WHERE asked.wait_ms IS NULL AND :verdict::text IS NULL AND c.person_id = :found_person AND c.code_hash = :recovery_hash::bytea
+   WHERE asked.open AND :verdict IS NULL AND c.person_id = :found_person AND c.code_hash = :recovery_hash::bytea
      AND c.used_at IS NULL
   RETURNING c.person_id),
 taken AS (
@@ -28,14 +38,14 @@ taken AS (
      SET totp_step = coalesce(:totp_step::bigint, a.totp_step), password_hash = coalesce(:new_password_hash::text, a.password_hash),
          signed_in_at = campus.now()
     FROM asked
-   WHERE asked.wait_ms IS NULL AND :verdict IS NULL AND a.person_id = :found_person AND a.version = :account_version::bigint
+   WHERE asked.open AND :verdict IS NULL AND a.person_id = :found_person AND a.version = :account_version::bigint
      AND sign_in_refusal(a.person_id) IS NULL
      AND (:totp_step::bigint IS NULL OR a.totp_step < :totp_step::bigint)
      AND (:recovery_hash::bytea IS NULL OR EXISTS (SELECT FROM spent))
   RETURNING a.person_id, a.totp_sealed IS NOT NULL AS second_factor),
 judged AS (
-  SELECT asked.wait_ms,
-         CASE WHEN asked.wait_ms IS NOT NULL THEN 'too_many_attempts'
+  SELECT CASE WHEN NOT asked.open THEN asked.wait_ms END AS wait_ms, asked.from_there,
+         CASE WHEN NOT asked.open THEN 'too_many_attempts'
               WHEN :verdict IS NOT NULL THEN :verdict
               WHEN taken.person_id IS NOT NULL THEN NULL
               WHEN :totp_step IS NOT NULL OR :recovery_hash IS NOT NULL THEN 'second_factor_wrong'
@@ -49,7 +59,9 @@ made AS (
 failed AS (
   INSERT INTO sign_in_failure AS f (login_hash, client, count, until)
   SELECT :login_hash, w.counted, 1, campus.now() + make_interval(secs => w.seconds)
-    FROM judged, failure_windows(:client) w WHERE judged.refusal IN ('credentials_wrong', 'second_factor_wrong')
+    FROM judged, failure_windows(:client) w
+   WHERE judged.refusal IN ('credentials_wrong', 'second_factor_wrong')
+      OR (judged.refusal = 'too_many_attempts' AND NOT judged.from_there)
   ON CONFLICT (login_hash, client) DO UPDATE
      SET count = CASE WHEN f.until <= campus.now() THEN 1 ELSE f.count + 1 END,
          until = CASE WHEN f.until <= campus.now() THEN EXCLUDED.until ELSE f.until END),

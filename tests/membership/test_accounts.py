@@ -9,7 +9,7 @@ from api.given import NOBODY, check_problem, membership, new_key, new_label, new
 from harness import wait_until
 from membership.signing import (OTHER_PASSWORD, PASSWORD, account, code_of, college, invite, now_of, second_factor, session,
                                 set_up, sign_in)
-from membership.staff import stand_for
+from membership.staff import appoint, office, stand_for, today
 
 PEOPLE_ONLY = [("/v1/account:change_password", {"old_password": "a", "new_password": "b"}), ("/v1/account/totp:begin", {}),
                ("/v1/account/totp:confirm", {"code": "123456"}), ("/v1/account/totp:disable", {"password": "a"})]
@@ -157,6 +157,92 @@ def test_token_of_who_may_do_more(campus, client, anonymous, given):
     client.post(f"/v1/people/{one['id']}/account:reset_factor").expect(200)
 
 
+def test_token_of_who_signs_in_elsewhere(campus, client, given):
+    """By single sign-on alone: an account without a password is one all the same."""
+    one = person(client, given)
+    campus.sql(f"INSERT INTO membership.account (person_id, signed_in_at) VALUES ('{one['id']}', campus.now())")
+    with campus.client(new_key(client, "membership.accounts.write", given)["secret"]) as secretary:
+        check_problem(secretary.post(f"/v1/people/{one['id']}:invite", {}), 403, "recover_not_permitted")
+    with campus.client(new_key(client, "membership.accounts.*", given)["secret"]) as registrar:
+        invite(registrar, one["id"])
+
+
+@pytest.mark.parametrize("by", ["appointment", "grant"])
+def test_token_of_who_will_do_more(campus, client, given, by):
+    """A token of today serves tomorrow, when the person has risen."""
+    one, tomorrow = person(client, given), today(campus, 1)
+    if by == "appointment":
+        chair = office(client, given, "chair", roles=["registrar"])
+        appoint(client, chair["id"], one["id"], since=tomorrow).expect(201)
+    else:
+        campus.sql("INSERT INTO membership.role_grant (id, person_id, role, organisation, since, reason, granted_by) VALUES"
+                   f" (campus.new_id(), '{one['id']}', 'registrar', '{given}', '{tomorrow}', 'test', 'test')")
+    with campus.client(new_key(client, "membership.accounts.*", given)["secret"]) as caller:
+        check_problem(caller.post(f"/v1/people/{one['id']}:invite", {}), 403, "authority_exceeds_yours")
+    invite(client, one["id"])
+
+
+# -- what an account is recovered with ---------------------------------------------------------------------------------
+
+
+def roster(caller, one, column, value):
+    """The result of a roster's one line: its code and field."""
+    file = f"student_number,{column}\n{one['student_number']},{value}\n".encode()
+    row = caller.request("POST", "/v1/people:import", raw=file, type="text/csv").expect(200).json()["rows"][0]
+    return row.get("code"), row.get("field")
+
+
+def test_address_of_who_has_an_account(campus, client, anonymous, given):
+    """Who may write records alone does not turn another's account to an address or a number of their own."""
+    address = f"{new_label('mine')}@campus.example"
+    one, newcomer = account(client, anonymous, given, email=address), person(client, given)
+    path, other = f"/v1/people/{one['id']}", f"{new_label('other')}@campus.example"
+    with campus.client(new_key(client, "membership.people.write", given)["secret"]) as keeper:
+        for change in ({"email": other}, {"email": None}, {"student_number": new_number()}):
+            check_problem(keeper.patch(path, change, etag="*"), 403, "recover_not_permitted")
+        assert roster(keeper, one, "email", other) == ("recover_not_permitted", "email")
+        same = {"email": address, "student_number": one["student_number"], "class_name": "一班"}
+        keeper.patch(path, same, etag="*").expect(200)
+        assert roster(keeper, one, "email", address) == (None, None)
+        keeper.patch(f"/v1/people/{newcomer['id']}", {"email": other, "student_number": new_number()}, etag="*").expect(200)
+    assert not [kind for kind, _ in mails(campus, address) if kind == "address_changed"]
+    with campus.client(new_key(client, ["membership.people.write", "membership.accounts.recover"], given)["secret"]) as registrar:
+        registrar.patch(path, {"student_number": new_number()}, etag="*").expect(200)
+        registrar.patch(path, {"email": other}, etag="*").expect(200)
+    assert mails(campus, address)[-1] == ["address_changed", one["id"]]
+
+
+@pytest.mark.parametrize("by", ["patch", "import"])
+def test_another_address_voids_tokens(campus, client, anonymous, given, by):
+    """What was mailed to the old address leads nowhere, and the old address is told."""
+    address, other = (f"{new_label('moved')}@campus.example" for _ in range(2))
+    one = account(client, anonymous, given, email=address)
+    token = invite(client, one["id"])["token"]
+    if by == "patch":
+        client.patch(f"/v1/people/{one['id']}", {"class_name": "二班"}, etag="*").expect(200)
+        assert mails(campus, address) == []
+        client.patch(f"/v1/people/{one['id']}", {"email": other}, etag="*").expect(200)
+    else:
+        assert roster(client, one, "class_name", "二班") == (None, None) and mails(campus, address) == []
+        assert roster(client, one, "email", other) == (None, None)
+    check_problem(set_up(anonymous, token, OTHER_PASSWORD), 410, "token_unknown")
+    assert mails(campus, address) == [["address_changed", one["id"]]] and mails(campus, other) == []
+
+
+def test_nobody_shuts_out_who_may_do_more(campus, client, anonymous, given):
+    """Neither by a lock nor by saying that they have left."""
+    one = account(client, anonymous, given)
+    stand_for(campus, new_key(client, "membership.keys.write"), one["id"])
+    with campus.client(new_key(client, ["membership.accounts.*", "membership.people.write"], given)["secret"]) as registrar:
+        check_problem(registrar.post(f"/v1/people/{one['id']}/account:lock", {"reason": "a"}), 403, "authority_exceeds_yours")
+        check_problem(registrar.patch(f"/v1/people/{one['id']}", {"status": "left"}, etag="*"), 403, "authority_exceeds_yours")
+        assert roster(registrar, one, "status", "left") == ("authority_exceeds_yours", "status")
+        assert roster(registrar, one, "email", "a@campus.example") == ("authority_exceeds_yours", "email")
+        registrar.patch(f"/v1/people/{one['id']}", {"status": "on_leave"}, etag="*").expect(200)
+    client.post(f"/v1/people/{one['id']}/account:lock", {"reason": "a"}).expect(200)
+    client.patch(f"/v1/people/{one['id']}", {"status": "left"}, etag="*").expect(200)
+
+
 def test_what_is_over_is_swept(new_campus):
     """After its time; of what still matters nothing."""
     campus = new_campus()
@@ -271,6 +357,23 @@ def test_forgotten(campus, client, anonymous, given):
     for _ in range(5):
         anonymous.post("/v1/accounts:forget", {"login": one["student_number"]}).expect(200)
     assert len([row for row in mails(campus, address) if row[0] == "password_reset"]) == 2 + 2  # three for this login
+
+
+def test_forgetting_is_as_much_work_for_nobody(new_campus):
+    """Not by the clock: by what is written. What is written for nobody serves nobody, and is swept."""
+    campus = new_campus()
+    written = "SELECT sum(n_tup_ins) FROM pg_stat_user_tables WHERE relname IN ('account_token', 'mail')"
+    with campus.client(campus.key()) as client, campus.client() as anonymous:
+        home = college(client)
+        some, bare = person(client, home, email="some@campus.example"), person(client, home)
+        before = int(campus.value(written))
+        for n, login in enumerate((some["student_number"], bare["student_number"], new_number(), "none@campus.example"), 1):
+            anonymous.post("/v1/accounts:forget", {"login": login}).expect(200)
+            wait_until(lambda n=n: int(campus.value(written)) == before + 2 * n, f"a token and a mail for {login}")
+        def left():
+            return campus.sql("SELECT (SELECT count(*) FROM membership.account_token), (SELECT count(*) FROM membership.mail)")
+        wait_until(lambda: left() == [["1", "1"]], "what is nobody's to be swept", seconds=30)
+        assert [kind for kind, _ in mails(campus, "some@campus.example")] == ["password_reset"]
 
 
 def test_reset_keeps_the_second_factor(campus, client, anonymous, one, holder):

@@ -116,6 +116,22 @@ def test_too_many_from_one_network(anonymous, one, known):
         sign_in(anonymous, login, address="198.51.100.8").expect(201)
 
 
+def test_one_login_in_many_ways(client, anonymous, given):
+    """An address has as many attempts however it is written, and no letter beyond ASCII stands for another."""
+    label, address = new_label("liiii"), "198.51.100.10"
+    login = f"{label}@campus.example"
+    one = account(client, anonymous, given, email=login)
+    ways = [login, login.upper(), login.title(), login.replace("l", "L"), login.replace("i", "I")]
+    codes = [sign_in(anonymous, way, OTHER_PASSWORD, address=address).code for way in ways + ways[:1]]
+    assert codes == ["credentials_wrong"] * 5 + ["too_many_attempts"]
+    for way in (login.replace("i", "\u0130"), login.replace("i", "\u0131"), login.replace("l", "\uff4c")):
+        check_problem(sign_in(anonymous, way, address="198.51.100.11"), 401, "credentials_wrong")
+    sign_in(anonymous, login.upper(), address="198.51.100.11").expect(201)
+    for way in (one["student_number"].translate({48 + n: 0xFF10 + n for n in range(10)}), f" {login}", "nobody", "a b", "\u674e"):
+        answer = sign_in(anonymous, way, OTHER_PASSWORD, address="198.51.100.12")
+        assert answer.status == (401 if way == "nobody" else 422), way
+
+
 def test_success_forgives(anonymous, one):
     login, address = one["student_number"], "198.51.100.9"
     for _ in range(3):
@@ -137,6 +153,31 @@ def test_unknown_logins_are_counted_alike(anonymous):
     login = new_number()
     codes = [sign_in(anonymous, login, OTHER_PASSWORD, address=f"198.52.{n // 200}.{n % 200}").code for n in range(32)]
     assert codes == ["credentials_wrong"] * 30 + ["too_many_attempts"] * 2
+
+
+def test_known_networks_do_not_tell(anonymous, one):
+    """After too many failures from anywhere, who has not the password is told the same from a network that is known: of somebody
+    and of nobody, as often, and for as long."""
+    home, told = "203.0.113.2", []
+    sign_in(anonymous, one["student_number"], address=home).expect(201)
+    for login in (one["student_number"], new_number()):
+        for n in range(30):
+            check_problem(sign_in(anonymous, login, OTHER_PASSWORD, address=f"198.54.0.{n}"), 401, "credentials_wrong")
+        answers = [sign_in(anonymous, login, OTHER_PASSWORD, address=home) for _ in range(7)]
+        told.append([(answer.code, int(answer.headers["Retry-After"]) > 900) for answer in answers])
+    assert told == [[("too_many_attempts", True)] * 7] * 2
+
+
+def test_known_networks_are_no_place_to_guess(anonymous, one):
+    """What fails there is counted there, also where nothing else is counted any more."""
+    login, home = one["student_number"], "203.0.113.3"
+    sign_in(anonymous, login, address=home).expect(201)
+    for n in range(30):
+        sign_in(anonymous, login, OTHER_PASSWORD, address=f"198.55.0.{n}")
+    assert fail(anonymous, login, 4, home) == ["too_many_attempts"] * 4
+    sign_in(anonymous, login, address=home).expect(201)
+    assert fail(anonymous, login, 5, home) == ["too_many_attempts"] * 5
+    check_problem(sign_in(anonymous, login, address=home), 429, "too_many_attempts")
 
 
 def test_a_token_by_mail_opens_the_way_from_a_new_network(campus, client, anonymous, given):

@@ -286,14 +286,26 @@ LANGUAGE sql STABLE AS $$
      WHERE membership.is_here($1, $2)
 $$;
 
--- Whether a person may do what the caller, who holds `permissions[i]` in `organisations[i]`, may not: to become them would be to
--- rise.
+-- Which roles a person holds where at an instant or from later on, whether or not they have left: who returns holds them again.
+CREATE FUNCTION authority_from(person uuid, at timestamptz) RETURNS TABLE (role text, organisation ltree)
+LANGUAGE sql STABLE AS $$
+    SELECT r.role, r.organisation
+      FROM membership.appointment a
+      JOIN membership.office_role r ON r.office_id = a.office_id
+     WHERE a.person_id = $1 AND (a.until IS NULL OR (a.until > membership.day_of($2) AND a.until > a.since))
+     UNION
+    SELECT g.role, g.organisation
+      FROM membership.role_grant g
+     WHERE g.person_id = $1 AND (g.until IS NULL OR (g.until > $2 AND g.until > g.since))
+$$;
+
+-- Whether a person may do, or will, what the caller, who holds `permissions[i]` in `organisations[i]`, may not: to become them
+-- would be to rise. Later, too, as what is had of them today may serve then.
 CREATE FUNCTION authority_exceeds(person uuid, organisations text[], permissions text[]) RETURNS boolean
 LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (SELECT FROM membership.authority_of(person, campus.now()) a
+    SELECT EXISTS (SELECT FROM membership.authority_from(person, campus.now()) a
                      JOIN membership.role_permission rp ON rp.role = a.role
-                    WHERE a.via <> 'everyone'
-                      AND NOT campus.holds(organisations, permissions, ARRAY[rp.permission], a.organisation))
+                    WHERE NOT campus.holds(organisations, permissions, ARRAY[rp.permission], a.organisation))
 $$;
 
 -- ---- keys ----

@@ -45,18 +45,19 @@ CREATE TABLE account (
 ) WITH (fillfactor = 80);
 
 -- Who signs in by e-mail is found by it.
-CREATE INDEX person_email ON person (lower(email)) WHERE email IS NOT NULL;
+CREATE INDEX person_email ON person (lower(email COLLATE "C")) WHERE email IS NOT NULL;
 
 -- What sets a password once: from an administrator, or by mail. The token itself is derived from the id (account_token.h).
 CREATE TABLE account_token (
     id         uuid PRIMARY KEY,
-    person_id  uuid NOT NULL REFERENCES person ON DELETE CASCADE,
+    person_id  uuid REFERENCES person ON DELETE CASCADE, -- NULL: nobody's, so that to forget a login of nobody is as much work
     kind       text NOT NULL CHECK (kind IN ('setup', 'reset')),
     token_hash bytea NOT NULL UNIQUE,                   -- SHA-256
     created_at timestamptz NOT NULL DEFAULT campus.now(),
     expires_at timestamptz NOT NULL,
     used_at    timestamptz,
-    void_at    timestamptz                              -- a later one took its place
+    void_at    timestamptz,                             -- a later one took its place
+    CHECK (person_id IS NOT NULL OR void_at IS NOT NULL)
 );
 CREATE UNIQUE INDEX account_token_of_one ON account_token (person_id) WHERE used_at IS NULL AND void_at IS NULL;
 CREATE INDEX account_token_old ON account_token (expires_at);
@@ -111,12 +112,14 @@ CREATE INDEX session_old ON session (ends_at);
 
 -- ---- who may ----
 
--- Whom a login names: a student number, or the e-mail address of one person alone (of several it is nobody's).
+-- Whom a login names: a student number, or the e-mail address of one person alone (of several it is nobody's). Case does not matter
+-- of the letters of ASCII alone, just as where failures are counted (proof_count_as): or else who writes one login in many ways
+-- would have many times the attempts.
 CREATE FUNCTION person_of_login(login text) RETURNS uuid LANGUAGE sql STABLE AS $$
     SELECT CASE WHEN count(*) = 1 THEN (array_agg(named.id))[1] END
       FROM (SELECT id FROM membership.person WHERE student_number = $1
              UNION
-            SELECT id FROM membership.person WHERE lower(email) = lower($1)) AS named
+            SELECT id FROM membership.person WHERE lower(email COLLATE "C") = lower($1 COLLATE "C")) AS named
 $$;
 
 -- Why somebody may not sign in now, however they prove who they are; NULL: they may.
@@ -131,17 +134,30 @@ CREATE FUNCTION sign_in_refusal(person uuid) RETURNS text LANGUAGE sql STABLE AS
      WHERE p.id = $1
 $$;
 
--- How long a login must wait from a network, in milliseconds; NULL: not at all. Too often from there: whoever it is. Too often
--- from anywhere: those from networks that the person is not known from.
-CREATE FUNCTION sign_in_wait_ms(login_hash bytea, client bytea, person uuid) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT max(greatest(1000, (extract(epoch FROM f.until - campus.now()) * 1000)::bigint))
+-- Whether a person has signed in from a network not long ago.
+CREATE FUNCTION is_known_client(person uuid, client bytea) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM membership.account_client k, membership.account_policy p
+                    WHERE k.person_id = $1 AND k.client = coalesce($2, '')
+                      AND k.last_at > campus.now() - make_interval(days => p.client_known_days))
+$$;
+
+-- Which limits a login has reached: it has failed too often from this network, or too often from anywhere; and for how many
+-- milliseconds yet.
+CREATE FUNCTION limits_reached(login_hash bytea, client bytea) RETURNS TABLE (anywhere boolean, wait_ms bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT f.client = '\x00', greatest(1000, (extract(epoch FROM f.until - campus.now()) * 1000)::bigint)
       FROM membership.sign_in_failure f, membership.account_policy p
      WHERE f.login_hash = $1 AND f.until > campus.now()
        AND ((f.client = coalesce($2, '') AND f.count >= p.failures_of_client)
-            OR (f.client = '\x00' AND f.count >= p.failures_in_all
-                AND NOT EXISTS (SELECT FROM membership.account_client k
-                                 WHERE k.person_id = $3 AND k.client = coalesce($2, '')
-                                   AND k.last_at > campus.now() - make_interval(days => p.client_known_days))))
+            OR (f.client = '\x00' AND f.count >= p.failures_in_all))
+$$;
+
+-- How long somebody who is known already must wait to prove again who they are; NULL: not at all. Too often from there: whoever it
+-- is. Too often from anywhere: those from networks that the person is not known from.
+CREATE FUNCTION sign_in_wait_ms(login_hash bytea, client bytea, person uuid) RETURNS bigint LANGUAGE sql STABLE AS $$
+    SELECT max(l.wait_ms)
+      FROM membership.limits_reached($1, $2) l
+     WHERE NOT l.anywhere OR NOT membership.is_known_client($3, $2)
 $$;
 
 -- Under what a failure is counted, and for how long.

@@ -8,7 +8,8 @@ CREATE TABLE mail_kind (
     kind text PRIMARY KEY
 );
 INSERT INTO mail_kind VALUES
-    ('account_setup'), ('password_reset'), ('password_changed'), ('account_locked'), ('application_decided'), ('office_appointed');
+    ('account_setup'), ('password_reset'), ('password_changed'), ('account_locked'), ('address_changed'), ('application_decided'),
+    ('office_appointed');
 
 CREATE TABLE mail (
     id              uuid PRIMARY KEY DEFAULT campus.new_id(),       -- also its Message-ID

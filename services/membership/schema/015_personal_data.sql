@@ -88,7 +88,7 @@ BEGIN
         UPDATE membership.mail
            SET recipient = NULL, failed_at = CASE WHEN sent_at IS NULL THEN coalesce(failed_at, campus.now()) END
          WHERE recipient IS NOT NULL
-           AND (subject_id IN (SELECT id FROM membership.account_token WHERE person_id = person)
+           AND (subject_id = person OR subject_id IN (SELECT id FROM membership.account_token WHERE person_id = person)
                 OR lower(recipient) = (SELECT lower(p.email) FROM membership.person p WHERE p.id = $1));
         DELETE FROM membership.session WHERE person_id = person;
         DELETE FROM membership.account_token WHERE person_id = person;
