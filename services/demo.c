@@ -221,7 +221,8 @@ static bool load_lot(struct demo *demo, const struct rpc *rpc, size_t first)
     arena_reset(demo->caller.scratch);
     struct buffer request = buffer_in(demo->caller.scratch);
     wire_put_bytes(&request, rpc->body->number, make_roster(demo, first));
-    return demo_call(&demo->caller, rpc->name, buffer_slice(&request), NULL, &reply) && note_ids(demo, rpc, first, reply);
+    return demo_call(&demo->caller, rpc->name, buffer_slice(&request), NULL, &reply) &&
+           note_ids(demo, rpc, first, reply);
 }
 
 static bool load_students(struct demo *demo)
@@ -251,8 +252,8 @@ static bool load_memberships(struct demo *demo)
             { slice_text("organisation"), organisation },
             { slice_text("since"), slice_text(since) },
         };
-        if (!demo_call_with(&demo->caller, "CreateMembership", given, sizeof given / sizeof *given, "membership_overlaps",
-                            &reply))
+        if (!demo_call_with(&demo->caller, "CreateMembership", given, sizeof given / sizeof *given,
+                            "membership_overlaps", &reply))
             return false;
         count++;
     }

@@ -12,7 +12,8 @@ enum { COLUMNS = 8, MOST_ROWS = 64, MOST_GIVEN = 16 };
 
 enum column { OF, KIND, TITLE, TITLE_EN, SEATS, CARRIES_OVER, ROLES, STATE };
 
-struct template {
+struct template
+{
     struct slice cells[COLUMNS];
 };
 
@@ -169,8 +170,7 @@ static bool staff_organisation(struct staffing *staffing, struct slice path, str
     for (size_t i = 0; i < staffing->template_count; i++)
         own |= names(&staffing->templates[i], path);
     for (size_t i = 0; i < staffing->template_count; i++)
-        if (names(&staffing->templates[i], own ? path : kind) &&
-            !staff_office(staffing, path, &staffing->templates[i]))
+        if (names(&staffing->templates[i], own ? path : kind) && !staff_office(staffing, path, &staffing->templates[i]))
             return false;
     return true;
 }

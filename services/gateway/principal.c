@@ -78,8 +78,8 @@ static bool find_names(const struct rpc *rpc, struct names *names)
         return false;
     names->organisation = message_find(names->grants->message, slice_text("organisation"));
     names->permissions = message_find(names->grants->message, slice_text("permissions"));
-    return names->token_hash && names->id && names->person && names->session && names->own && names->allowed_addresses && names->expires_at &&
-           names->organisation && names->permissions;
+    return names->token_hash && names->id && names->person && names->session && names->own &&
+           names->allowed_addresses && names->expires_at && names->organisation && names->permissions;
 }
 
 struct principals *principals_new(struct dispatcher *dispatcher, const struct schema *schema, struct limits *failures,
@@ -88,7 +88,8 @@ struct principals *principals_new(struct dispatcher *dispatcher, const struct sc
     const struct rpc *rpc = schema_rpc(schema, "ResolveKey");
     struct names names;
     if (!rpc || !find_names(rpc, &names)) {
-        *error = "the contract has no ResolveKey(token_hash) that gives id, person, session, own_permissions, grants (organisation, permissions), "
+        *error = "the contract has no ResolveKey(token_hash) that gives id, person, session, own_permissions, grants "
+                 "(organisation, permissions), "
                  "allowed_addresses, expires_at";
         return NULL;
     }
@@ -208,8 +209,7 @@ static void read_principal(struct entry *entry, struct slice body)
     struct principal *principal = &entry->principal;
     struct wire_reader reader = wire_read(body);
     struct wire_field field;
-    principal->grants =
-        arena_alloc(arena, (count_fields(body, names->grants->number) + 1) * sizeof *principal->grants);
+    principal->grants = arena_alloc(arena, (count_fields(body, names->grants->number) + 1) * sizeof *principal->grants);
     principal->own = arena_alloc(arena, (count_fields(body, names->own->number) + 1) * sizeof *principal->own);
     principal->allowed =
         arena_alloc(arena, (count_fields(body, names->allowed_addresses->number) + 1) * sizeof *principal->allowed);

@@ -82,8 +82,7 @@ static void bind_plans(struct road *road)
     struct service *alone = arena_alloc(road->arena, sizeof *alone);
     *alone = membership_service;
     alone->consumers = NULL;
-    if (!plans_gather(&road->plans, road->arena, alone, road->schema,
-                      embed_statements(road->arena, "membership")))
+    if (!plans_gather(&road->plans, road->arena, alone, road->schema, embed_statements(road->arena, "membership")))
         road_fail("plans", road->plans.error);
     describe(road, 0);
     size_t gathered = road->plans.prepared_count;
