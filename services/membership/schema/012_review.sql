@@ -144,14 +144,15 @@ LANGUAGE sql STABLE AS $$
                     WHERE k.id = caller_id AND o.organisation <@ registration.organisation)
 $$;
 
--- Which living organisations are to register in a year, until when, and how far they are. The year is no sub-select, so that this
--- becomes part of the query.
+-- Which living organisations are to register in a year, until when, and how far they are: what is asked of a kind is looked up once.
+-- The year is no sub-select, so that this becomes part of the query.
 CREATE FUNCTION registration_duties(year int)
 RETURNS TABLE (organisation ltree, title text, opens_on date, closes_on date, registration_id uuid, state text)
 LANGUAGE sql STABLE AS $$
     SELECT o.path, o.title, w.opens_on, w.closes_on, r.id, coalesce(r.state, 'missing')
-      FROM membership.organisation o
-     CROSS JOIN LATERAL membership.registration_window(o.kind, $1) AS w
+      FROM (SELECT DISTINCT p.kind FROM membership.registration_policy p) AS k
+     CROSS JOIN LATERAL membership.registration_window(k.kind, $1) AS w
+      JOIN membership.organisation o ON o.kind = k.kind
       LEFT JOIN membership.registration r ON r.organisation = o.path AND r.year = $1
      WHERE (o.dissolved_on IS NULL OR o.dissolved_on > (SELECT campus.today()))
        AND (o.founded_on IS NULL OR o.founded_on < w.opens_on)
