@@ -193,20 +193,40 @@ facts AS (
          jsonb_build_object('objection_id', id, 'person_id', person_id) AS data
     FROM made)
 
+-- Of the whole campus in order; of a subtree, out of what lies there; and of the person asked for, or the caller.
 -- name: list_objections
+WITH asked AS MATERIALIZED (
+  SELECT o.*
+    FROM unnest(:scopes::ltree[]) AS s (scope) JOIN credit_objection o ON o.home <@ s.scope
+   WHERE (coalesce(:include_decided::bool, false) OR o.outcome IS NULL)
+     AND o.id > coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000'))
 SELECT o.id, o.line_id, o.person_id, o.text, o.outcome, o.reason, o.decided_by, o.filed_at, o.decided_at, o.version
-  FROM credit_objection o JOIN person p ON p.id = o.person_id
- WHERE (p.home <@ ANY (:scopes::ltree[]) OR p.id = :caller_person::uuid)
-   AND (:person_id::uuid IS NULL OR o.person_id = :person_id)
-   AND (coalesce(:include_decided::bool, false) OR o.outcome IS NULL)
-   AND o.id > coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000')
+  FROM ((SELECT o.*
+           FROM credit_objection o
+          WHERE :person_id::uuid IS NULL AND ''::ltree = ANY (:scopes)
+            AND (coalesce(:include_decided, false) OR o.outcome IS NULL)
+            AND o.id > coalesce(:after_id, '00000000-0000-0000-0000-000000000000')
+          ORDER BY o.id
+          LIMIT :page_limit)
+         UNION ALL
+        (SELECT * FROM asked WHERE :person_id IS NULL AND NOT ''::ltree = ANY (:scopes) ORDER BY id LIMIT :page_limit)
+         UNION ALL
+        (SELECT o.*
+           FROM credit_objection o
+          WHERE o.person_id = coalesce(:person_id, :caller_person::uuid)
+            AND CASE WHEN :person_id IS NULL THEN NOT o.home <@ ANY (:scopes)
+                     ELSE o.home <@ ANY (:scopes) OR coalesce(o.person_id = :caller_person, false) END
+            AND (coalesce(:include_decided, false) OR o.outcome IS NULL)
+            AND o.id > coalesce(:after_id, '00000000-0000-0000-0000-000000000000')
+          ORDER BY o.id
+          LIMIT :page_limit)) AS o
  ORDER BY o.id
  LIMIT :page_limit
 
 -- name: count_objections
 SELECT count(*) AS total_count
-  FROM credit_objection o JOIN person p ON p.id = o.person_id
- WHERE (p.home <@ ANY (:scopes::ltree[]) OR p.id = :caller_person::uuid)
+  FROM credit_objection o
+ WHERE (o.home <@ ANY (:scopes::ltree[]) OR o.person_id = :caller_person::uuid)
    AND (:person_id::uuid IS NULL OR o.person_id = :person_id)
    AND (coalesce(:include_decided::bool, false) OR o.outcome IS NULL)
 

@@ -65,12 +65,12 @@ INSERT INTO organisation (path, kind, parent_kind, title, founded_on)
 SELECT ('hot.u' || n % 30 + 1 || '.s' || n)::ltree, 'society', 'union', '社团' || n, '2000-01-01' FROM generate_series(1, 300) n;
 INSERT INTO registration (id, organisation, year, state, round, supervisor)
 SELECT new_id(), path, y, CASE WHEN y % 5 = 0 THEN 'submitted' ELSE 'approved' END, 1, subpath(path, 0, -1)
-  FROM organisation, generate_series(2007, 2025) y WHERE kind = 'society';
+  FROM organisation, generate_series(2007, 2025) y WHERE kind = 'society' AND (y < 2025 OR path::text LIKE '%5');
 INSERT INTO credit_line (id, person_id, source, source_key, kind, module, credits, minutes, policy_version, earned_on, recorded_by)
-SELECT new_id(), id, 'test', id::text, 'event', 'culture', 10, 0, 1, '2026-03-01', 'test' FROM person WHERE right(student_number, 1) = '7';
-INSERT INTO credit_objection (id, line_id, person_id, text, outcome, reason, decided_by, decided_at)
-SELECT new_id(), id, person_id, 'x', d.outcome, d.outcome, d.outcome, CASE WHEN d.outcome IS NOT NULL THEN now() END
-  FROM (SELECT *, row_number() OVER () AS n FROM credit_line) AS l
+SELECT new_id(), id, 'test', id::text, 'event', 'culture', 10, 0, 1, '2026-03-01', 'test' FROM person WHERE hashtext(student_number) % 10 = 0;
+INSERT INTO credit_objection (id, line_id, person_id, home, text, outcome, reason, decided_by, decided_at)
+SELECT new_id(), l.id, person_id, home, 'x', d.outcome, d.outcome, d.outcome, CASE WHEN d.outcome IS NOT NULL THEN now() END
+  FROM (SELECT l.id, l.person_id, p.home, row_number() OVER () AS n FROM credit_line l JOIN person p ON p.id = l.person_id) AS l
  CROSS JOIN LATERAL (SELECT CASE WHEN n % 4 > 0 THEN 'dismissed' END AS outcome) AS d;
 ANALYZE;
 """
@@ -134,6 +134,11 @@ PATHS = {
     "registrations of all": ("list_registrations", {}),
     "registrations of a union's scope": ("list_registrations", {"scopes": "{{hot.u7}}"}),
     "objections": ("list_objections", {}),
+    "objections of a union's scope": ("list_objections", {"scopes": "{{hot.u7}}"}),
+    "objections of a union's scope, decided too": ("list_objections", {"scopes": "{{hot.u7}}", "include_decided": "true"}),
+    "overdue registrations": ("list_overdue_registrations", {"year": "2025"}),
+    "overdue registrations of a union": ("list_overdue_registrations", {"scopes": "{{hot.u7}}", "year": "2025"}),
+    "overdue registrations within a union": ("list_overdue_registrations", {"within": "hot.u7", "year": "2025"}),
     "objections of oneself": ("list_objections", {"scopes": "{{}}", "caller_person": "{one}"}),
     "appointments of an office": ("list_appointments", {"office_id": "{office}"}),
     "who headed it on a day": ("list_appointments", {"organisation": "hot.u7.d6", "as_of": "2023-03-01"}),

@@ -249,6 +249,21 @@ def test_an_objection_is_dismissed(client, elsewhere, own, somebody):
     assert [one["reason"] for one in decided["objections"]] == ["记录一致"]
 
 
+def test_objections_are_seen_from_where_their_people_are(campus, client, elsewhere, home):
+    one = person(client, home)["id"]
+    made = client.post(f"/v1/credits/{record(client, one)['id']}:object", {"text": "a"}).expect(201).json()
+
+    def seen(caller):
+        return [o["id"] for o in caller.pages("/v1/credit_objections", "objections", {"page_size": 1}) if o["id"] == made["id"]]
+
+    assert (seen(client), seen(elsewhere)) == ([made["id"]], [])
+    place = organisation(client, f"{home}.{new_label('moved')}", "college")["path"]
+    with campus.client(new_key(client, "membership.credits.read", place)["secret"]) as near:
+        assert seen(near) == []
+        client.patch(f"/v1/people/{one}", {"home": place}, headers={"If-Match": "*"}).expect(200)
+        assert (seen(client), seen(near), seen(elsewhere)) == ([made["id"]], [made["id"]], [])
+
+
 @pytest.mark.parametrize("outcomes", [("upheld", "upheld"), ("upheld", "dismissed")])
 def test_two_who_decide_at_once(campus, admin, client, somebody, outcomes):
     line = record(client, somebody)

@@ -210,6 +210,7 @@ CREATE TABLE credit_objection (
     id         uuid PRIMARY KEY,
     line_id    uuid NOT NULL CONSTRAINT already_objected UNIQUE REFERENCES credit_line,
     person_id  uuid NOT NULL REFERENCES person,
+    home       ltree NOT NULL,                           -- the person's: by it the objections of a subtree are found
     text       text,                                     -- NULL where the person is erased
     outcome    text CHECK (outcome IN ('upheld', 'dismissed')),
     reason     text,
@@ -221,6 +222,25 @@ CREATE TABLE credit_objection (
 );
 CREATE INDEX credit_objection_person ON credit_objection (person_id, id);
 CREATE INDEX credit_objection_open ON credit_objection (id) WHERE outcome IS NULL;
+CREATE INDEX credit_objection_subtree ON credit_objection USING gist (home);
+CREATE INDEX credit_objection_subtree_open ON credit_objection USING gist (home) WHERE outcome IS NULL;
+
+-- The home follows the person: who moves meanwhile waits, or is waited for.
+CREATE FUNCTION credit_objection_home() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT p.home INTO NEW.home FROM membership.person p WHERE p.id = NEW.person_id FOR SHARE;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER credit_objection_home BEFORE INSERT ON credit_objection
+    FOR EACH ROW EXECUTE FUNCTION credit_objection_home();
+
+CREATE FUNCTION credit_objections_move() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE membership.credit_objection SET home = NEW.home WHERE person_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER person_moves_objections AFTER UPDATE ON person
+    FOR EACH ROW WHEN (NEW.home IS DISTINCT FROM OLD.home) EXECUTE FUNCTION credit_objections_move();
 
 -- Until when the person may object to a line: so many whole days after it was recorded.
 CREATE FUNCTION credit_objection_until(line credit_line) RETURNS date LANGUAGE sql STABLE AS $$
