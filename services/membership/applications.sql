@@ -136,7 +136,7 @@ SELECT a.id, a.campaign_id, a.person_id, a.state, a.choices::text[], a.any_track
                 OR a.choices <@ ANY (:scopes) OR a.track <@ ANY (:scopes))
            AND (:state::text IS NULL OR a.state = :state)
            AND (:track::ltree IS NULL OR :track = ANY (a.choices) OR a.track = :track)
-           AND (:reviewer::uuid IS NULL OR :reviewer = ANY (a.reviewers))
+           AND (:reviewer::uuid IS NULL OR a.reviewers @> ARRAY[:reviewer])
            AND a.id > coalesce(:after_id::uuid, '00000000-0000-0000-0000-000000000000')
          ORDER BY a.id
          LIMIT :page_limit)

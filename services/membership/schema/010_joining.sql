@@ -127,6 +127,7 @@ CREATE TABLE application (
 );
 CREATE INDEX application_of_campaign ON application (campaign_id, id);
 CREATE INDEX application_by_state ON application (campaign_id, state, id);
+CREATE INDEX application_reviewers ON application USING gin (reviewers);
 CREATE INDEX application_of_person ON application (person_id, id);
 CREATE INDEX application_accepted ON application (campaign_id, track) WHERE state = 'accepted';
 
