@@ -14,8 +14,9 @@ function say(words, state = "") {
 }
 
 function described(me) {
+  const held = me.kind === "person" ? [...new Set(me.grounds.map((ground) => ground.office ?? ground.role))] : me.permissions;
   const where = me.organisation ? ` in ${me.organisation}` : "";
-  return `${me.name}: may ${me.permissions.join(", ")}${where}`;
+  return `${me.name}: ${me.kind === "person" ? "" : "may "}${held.join(", ")}${where}`;
 }
 
 async function introduce(key, signal) {
@@ -60,7 +61,7 @@ const ui = SwaggerUIBundle({
   dom_id: "#api",
   deepLinking: true,
   filter: true,
-  docExpansion: "list",
+  docExpansion: "none",
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
   tryItOutEnabled: true,
