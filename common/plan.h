@@ -79,7 +79,7 @@ struct plan {
 
 /* The framework's own statements, in this order at the head of plans->prepared. */
 enum {
-    PREPARED_CLAIM,
+    PREPARED_CLAIM, /* a WRITE's answer: see answer.h */
     PREPARED_EXPIRE,
     PREPARED_FIND,
     PREPARED_SEEK,
@@ -110,10 +110,8 @@ bool plans_bind(struct plans *plans) __attribute__((warn_unused_result));
 
 /* Where the statement of that name stands in plans->prepared; prepared_count where there is none. */
 size_t plans_find_prepared(const struct plans *plans, const char *name);
-
 /* Adds one more statement under a name of its own, or finds it. */
 size_t plans_add_sql(struct plans *plans, const char *name, const char *sql);
-
 /* Sets plans->error, one line that names the method or the statement at fault. Always false. */
 bool plans_complain(struct plans *plans, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
