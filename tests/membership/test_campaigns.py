@@ -123,7 +123,8 @@ def test_a_change_in_a_dissolved_organisation(client):
     made = campaign(client, below, **PLANNED)
     client.post(f"/v1/organisations/{below}:dissolve").expect(200)
     answer = client.patch(f"/v1/campaigns/{made['id']}", {"audience_homes": [path]}, etag="*")
-    check_problem(answer, 409, "organisation_unknown")
+    check_problem(answer, 409, "already_cancelled")
+    assert client.get(f"/v1/campaigns/{made['id']}").json()["state"] == "cancelled"
 
 
 def test_tracks_and_quotas_that_are_used(campus, client):

@@ -25,7 +25,7 @@ CHANGED = {
     "campaign_track": "quota",
     "credit_module": "title title_en term_cap year_cap",
     "credit_objection": "outcome reason decided_by decided_at version",
-    "credit_rejection": "reason applied_at",
+    "credit_rejection": "reason applied_at tried_at",
     "fact": "pos",
     "fact_cursor": "source pos",
     "handover": "incoming_id list outgoing_signed_at incoming_signed_at closed_at closed_by close_reason superseded_by version"

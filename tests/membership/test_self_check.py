@@ -162,8 +162,7 @@ def attest(client, one, rule="academic_rank", value=12, **more):
 
 def test_what_is_attested_counts(client, campus, union):
     one, two = student(client, union), student(client, union)
-    for each in (one, two):
-        appoint(client, office(client, union, "officer")["id"], each)
+    held = {each: appoint(client, office(client, union, "officer")["id"], each) for each in (one, two)}
     attest(client, one).expect(201)
     assert check(client, union)["academic_rank"]["unknown_person_ids"] == [two]
     attest(client, two, value=31).expect(201)
@@ -179,6 +178,7 @@ def test_what_is_attested_counts(client, campus, union):
     with caller(campus, two) as herself:
         sections = {one["section"]: one["records"] for one in herself.get(f"/v1/people/{two}/export").expect(200).json()["sections"]}
     assert len(sections["attestations"]) == 2
+    client.post(f"/v1/appointments/{held[two]['id']}:end", {"reason": "resigned"}).expect(200)
     erased = client.post(f"/v1/people/{two}:erase", {}).expect(200).json()["parts"]
     assert {"part": "attestations", "count": 2} in erased
     assert client.get("/v1/attestations", query={"person_id": two}).json().get("attestations", []) == []

@@ -234,7 +234,7 @@ END $$;
 CREATE TRIGGER credit_objection_home BEFORE INSERT ON credit_objection
     FOR EACH ROW EXECUTE FUNCTION credit_objection_home();
 
-CREATE FUNCTION credit_objections_move() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION credit_objections_move() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     UPDATE membership.credit_objection SET home = NEW.home WHERE person_id = NEW.id;
     RETURN NULL;
@@ -282,7 +282,7 @@ $$;
 
 GRANT SELECT, INSERT ON credit_policy, credit_line, transcript_key TO campus_membership;
 GRANT SELECT, INSERT, UPDATE (title, title_en, term_cap, year_cap) ON credit_module TO campus_membership;
-GRANT SELECT, INSERT, UPDATE (reason, applied_at) ON credit_rejection TO campus_membership;
+GRANT SELECT, INSERT, UPDATE (reason, applied_at, tried_at) ON credit_rejection TO campus_membership;
 GRANT SELECT, INSERT, UPDATE (outcome, reason, decided_by, decided_at, version) ON credit_objection TO campus_membership;
 GRANT SELECT, INSERT, UPDATE (revoked_at, revoke_reason) ON transcript_certificate TO campus_membership;
 GRANT USAGE ON SEQUENCE transcript_number TO campus_membership;
