@@ -402,7 +402,7 @@ const char *provider_redeem(struct provider *provider, struct arena *arena, cons
                             const char *code, const char **student_number)
 {
     struct metadata metadata;
-    struct tokens tokens;
+    struct tokens tokens = { 0 };
     struct jose_token token;
     struct id_token_claims claims;
     const struct id_token_wanted wanted = { .issuer = provider->issuer,
