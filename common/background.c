@@ -38,7 +38,8 @@ static void on_done(struct batch *batch, enum batch_outcome outcome, void *conte
     if (outcome == BATCH_DONE && job->on_result)
         job->on_result(batch->steps[job->count - 1].result, job->context);
     bool more = outcome == BATCH_DONE && job->full && count_in(batch->steps[job->count - 1].result) >= job->full;
-    if (outcome == BATCH_REFUSED)
+    /* Who holds what it needs (lock_not_available) lets go of it: it is only later. */
+    if (outcome == BATCH_REFUSED && strcmp(batch->sqlstate, "55P03") != 0)
         log_error("background work refused", "statement=%s sqlstate=%s",
                   batch->steps[batch->failed_step].statement->name, batch->sqlstate);
     arm(background, more ? 0 : job->every_ms);
