@@ -20,12 +20,24 @@ enum lane {
 struct prepared {
     const char *name; /* unique in the database object */
     const char *text; /* with $1, $2 ... */
+    unsigned idle_lanes; /* bits, 1 << lane, of those that never ask for it: their connections do not prepare it */
     /* Filled by database_describe(): */
     int parameter_count, column_count;
     Oid *parameter_types, *column_types;
     const char **parameter_type_names; /* as SQL has them: "ltree[]" */
     const char **column_names;
 };
+
+/* Says that batches of the lane ask for it. */
+static inline void prepared_ask(struct prepared *statement, enum lane lane)
+{
+    statement->idle_lanes &= ~(1U << lane);
+}
+
+static inline bool prepared_is_asked(const struct prepared *statement, enum lane lane)
+{
+    return !(statement->idle_lanes >> lane & 1);
+}
 
 struct step {
     const struct prepared *statement;

@@ -190,8 +190,10 @@ void database_submit(struct database *database, struct batch *batch)
 {
     struct lane_state *lane = &database->lanes[batch->lane];
     assert(lane->slot_count > 0 && batch->step_count > 0 && batch->step_count <= MOST_STEPS);
-    for (size_t i = 0; i < batch->step_count; i++)
+    for (size_t i = 0; i < batch->step_count; i++) {
+        assert(prepared_is_asked(batch->steps[i].statement, batch->lane));
         batch->steps[i].result = NULL;
+    }
     forget(batch);
     batch->attempts = 0;
     batch->lost_us = 0;

@@ -41,7 +41,8 @@ struct database_connection {
     struct arena *arena; /* of one flush */
     struct batch *cut; /* of the group being read: which failed, or NULL; and what became of it */
     enum answer verdict;
-    size_t prepared; /* PREPARING: results so far, two a statement */
+    size_t preparing; /* the statement whose results come next: of the prepare, of the describe */
+    bool describing;
     uint32_t rest_ms;
     bool complained, blamed; /* one line an outage: about the connection, about a statement */
     int64_t heard_us; /* when the server last said something, or was first asked */
@@ -169,9 +170,17 @@ static void start(struct database_connection *c)
         poll_for(c, EV_WRITE);
 }
 
+/* The first from there on that this lane asks for; statement_count behind the last. */
+static size_t next_statement(const struct database_connection *c, size_t from)
+{
+    while (from < c->options.statement_count && !prepared_is_asked(&c->options.statements[from], c->options.lane))
+        from++;
+    return from;
+}
+
 static bool send_preparation(struct database_connection *c)
 {
-    for (size_t i = 0; i < c->options.statement_count; i++) {
+    for (size_t i = next_statement(c, 0); i < c->options.statement_count; i = next_statement(c, i + 1)) {
         const struct prepared *statement = &c->options.statements[i];
         if (!PQsendPrepare(c->pg, statement->name, statement->text, 0, NULL) ||
             !PQsendDescribePrepared(c->pg, statement->name))
@@ -184,7 +193,8 @@ static void prepare(struct database_connection *c)
 {
     drop_event(&c->polling);
     c->state = PREPARING;
-    c->prepared = 0;
+    c->preparing = next_statement(c, 0);
+    c->describing = false;
     c->readable = event_new(c->options.base, PQsocket(c->pg), EV_READ | EV_PERSIST, on_socket, c);
     c->writable = event_new(c->options.base, PQsocket(c->pg), EV_WRITE | EV_PERSIST, on_socket, c);
     if (!c->readable || !c->writable)
@@ -262,19 +272,20 @@ static void become_ready(struct database_connection *c)
 /* Results come in pairs: of the prepare, of the describe. False: the connection is lost. */
 static bool take_preparation(struct database_connection *c, PGresult *result)
 {
-    const struct prepared *statement = &c->options.statements[c->prepared / 2];
-    bool described = c->prepared % 2 == 1;
+    const struct prepared *statement = &c->options.statements[c->preparing];
     bool kept = true;
     if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
         become_ready(c);
     } else if (PQresultStatus(result) != PGRES_COMMAND_OK) {
         const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-        kept = preparation_failed(c, c->prepared / 2 < c->options.statement_count ? statement->name : "",
+        kept = preparation_failed(c, c->preparing < c->options.statement_count ? statement->name : "",
                                   sqlstate ? sqlstate : "");
-    } else if (described && !as_described(statement, result)) {
+    } else if (c->describing && !as_described(statement, result)) {
         kept = preparation_failed(c, statement->name, "other columns than at the start");
+    } else {
+        c->preparing = c->describing ? next_statement(c, c->preparing + 1) : c->preparing;
+        c->describing = !c->describing;
     }
-    c->prepared++;
     PQclear(result);
     return kept;
 }

@@ -1,6 +1,6 @@
 /* database_connection.h -- one pipelined connection to PostgreSQL: of database.c, which owns queues and retries.
  *
- * It connects in the background, prepares all statements in one group, and checks that they are still as described. From
+ * It connects in the background, prepares its lane's statements in one group, and checks that they are still as described. From
  * then on it takes batches, until it is lost; then it rests a little and starts anew, for ever. */
 #ifndef CAMPUS_DATABASE_CONNECTION_H
 #define CAMPUS_DATABASE_CONNECTION_H

@@ -6,6 +6,7 @@
 #include "common/job.h"
 
 #include <assert.h>
+#include <limits.h>
 
 static const char sort_mark[] = "{sort}";
 
@@ -30,7 +31,9 @@ static size_t add_statement(struct plans *plans, const struct statement *stateme
                                        wanted * sizeof *plans->statements);
         plans->prepared_capacity = wanted;
     }
-    plans->prepared[at] = (struct prepared){ .name = statement->name, .text = statement->text };
+    plans->prepared[at] = (struct prepared){
+        .name = statement->name, .text = statement->text, .idle_lanes = UINT_MAX, /* until somebody asks for it */
+    };
     plans->statements[at] = statement;
     return plans->prepared_count++;
 }
@@ -266,6 +269,8 @@ bool plans_gather(struct plans *plans, struct arena *arena, const struct service
     plans->lag = plans_add_sql(plans, "campus_lag", fact_lag_sql(arena, service->consumers));
     if (!jobs_gather(plans, &statements) || !gather_sweeps(plans, &statements))
         return false;
+    for (size_t i = PREPARED_SWEEP; i < plans->prepared_count; i++)
+        prepared_ask(&plans->prepared[i], LANE_BACKGROUND);
     plans->all = arena_zalloc(arena, (schema->rpc_count + 1) * sizeof *plans->all);
     for (size_t i = 0; i < schema->rpc_count; i++)
         if (strcmp(schema->rpcs[i].service, service->name) == 0 &&

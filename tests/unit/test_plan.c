@@ -2,6 +2,7 @@
 #include "tests/unit/arena_fixture.h"
 #include "tests/unit/sample_service.h"
 
+#include "common/database_words.h"
 #include "common/embed.h"
 #include "common/fact_sources.h"
 #include "common/plan.h"
@@ -626,6 +627,45 @@ static void test_asked_together(void **state)
     assert_int_equal(plan_of(&plans, "PatchThing")->endings->step.together, 0);
 }
 
+/* The lanes whose connections prepare it. */
+static const char *lanes_of(const struct plans *plans, const char *statement)
+{
+    struct buffer list = buffer_in(arena);
+    size_t at = plans_find_prepared(plans, statement);
+    assert_true(at < plans->prepared_count);
+    for (enum lane lane = 0; lane < LANE_COUNT; lane++)
+        if (prepared_is_asked(&plans->prepared[at], lane))
+            buffer_printf(&list, "%s ", database_lane_names[lane]);
+    return buffer_cstring(&list);
+}
+
+static void test_lanes_prepare_what_they_ask_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *statement, *lanes;
+    } cases[] = {
+        { "get_thing", "point " },
+        { "together_get_thing", "point " },
+        { "list_things_by_size", "heavy " },
+        { "search_things", "heavy " },
+        { "count_things", "heavy " },
+        { "find_closed", "point " }, /* before .check */
+        { "open_thing", "write " },
+        { "replay_OpenThing", "point write " }, /* asked for behind the first, and after a claim that was refused */
+        { "campus_seek", "point " },
+        { "campus_claim", "write " },
+        { "target_thing", "" }, /* its guard is asked for in its place */
+        { "guard_target_thing", "write " },
+        { "apply_noticed", "background " },
+        { "campus_sweep", "background " },
+    };
+    struct plans plans;
+    start_sample(&plans);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(lanes_of(&plans, cases[i].statement), cases[i].lanes);
+}
+
 static void test_replay_gives_the_same_columns(void **state)
 {
     (void)state;
@@ -717,6 +757,7 @@ int main(void)
         TEST(test_write_is_bound),
         TEST(test_guard_asks_what_the_target_tells),
         TEST(test_asked_together),
+        TEST(test_lanes_prepare_what_they_ask_for),
         TEST(test_replay_gives_the_same_columns),
         TEST(test_echoes),
         TEST(test_services_of_the_program),
