@@ -12,12 +12,17 @@ const char answer_expire_sql[] =
     "DELETE FROM answer WHERE principal = :answer_principal::text AND key_hash = :answer_key::bytea "
     "AND expires_at <= campus.now()";
 
-const char answer_find_sql[] =
-    "SELECT fingerprint FROM answer WHERE principal = :answer_principal::text AND key_hash = :answer_key::bytea";
+const char answer_seal_sql[] =
+    "INSERT INTO answer (principal, key_hash, method, fingerprint, rows, expires_at) "
+    "VALUES (:answer_principal::text, :answer_key::bytea, :method::text, :answer_fingerprint::bytea, "
+    "to_jsonb(:refusal::text), campus.now() + make_interval(secs => :answer_seconds::int4)) ON CONFLICT DO NOTHING";
 
-const char answer_seek_sql[] =
-    "SELECT fingerprint FROM answer WHERE principal = :answer_principal::text AND key_hash = :answer_key::bytea "
-    "AND expires_at > campus.now()";
+#define FIND                                                                                                           \
+    "SELECT fingerprint, CASE WHEN jsonb_typeof(rows) = 'string' THEN rows #>> '{}' END AS refusal FROM answer "       \
+    "WHERE principal = :answer_principal::text AND key_hash = :answer_key::bytea"
+
+const char answer_find_sql[] = FIND;
+const char answer_seek_sql[] = FIND " AND expires_at > campus.now()";
 
 const char answer_sweep_sql[] = "DELETE FROM answer WHERE ctid = ANY (ARRAY("
                                 "SELECT ctid FROM answer WHERE expires_at <= campus.now() LIMIT 1000 "

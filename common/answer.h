@@ -3,7 +3,11 @@
  *
  * The claim is an insert, so a twin waits for it (lock_timeout) and then fails on the primary key; the stored rows are then
  * read and shaped by the same code as the first time. A refusal leaves reply empty, so jsonb_agg gives NULL, which the
- * column refuses: claim and all are rolled back. "A refusal writes nothing" is thus a constraint. */
+ * column refuses: claim and all are rolled back. "A refusal writes nothing" is thus a constraint.
+ *
+ * With one exception. Where another worker had the request before, it may be frozen, or behind a network that comes back, and
+ * do later what was refused here. So that a refusal is final there, it takes the key: the answer's rows are then its code,
+ * a JSON string in place of the array. */
 #ifndef CAMPUS_ANSWER_H
 #define CAMPUS_ANSWER_H
 
@@ -18,7 +22,9 @@ bool answer_is_key(struct slice key);
 extern const char answer_claim_sql[];
 /* An expired answer makes way. */
 extern const char answer_expire_sql[];
-/* One row (fingerprint) where there is an answer under this key. */
+/* :refusal and what the claim takes: the refusal's answer, unless there is one under this key. */
+extern const char answer_seal_sql[];
+/* One row (fingerprint, refusal) where there is an answer under this key. */
 extern const char answer_find_sql[];
 /* The same where it has not expired; writes nothing. */
 extern const char answer_seek_sql[];

@@ -57,6 +57,7 @@ static void read_header(struct call *call, const BusRequest *header)
     call->set_count = header->n_set;
     call->idempotency_key = copy_text(arena, header->idempotency_key);
     call->key_minted = header->key_minted;
+    call->again = header->again;
     call->has_if_version = header->has_if_version;
     call->if_version = header->if_version;
     call->request_id = copy_text(arena, header->request_id);

@@ -51,6 +51,7 @@ struct call {
     size_t scope_count, set_count;
     const char *idempotency_key, *request_id;
     bool key_minted, has_if_version;
+    bool again; /* another worker may come to it yet; see answer.h */
     int64_t if_version;
     bool has_client;
     uint64_t client; /* the caller's network; stored only as a keyed hash, never logged */

@@ -11,6 +11,8 @@ enum {
     TAG_REQUEST = 5 << 3 | 2,
     TAG_LEFT_MS = 2 << 3,
     LEFT_SIZE = 4, /* 28 bits of milliseconds: three days */
+    TAG_AGAIN = 13 << 3,
+    TAIL_SIZE = 2 + 1 + LEFT_SIZE,
     MOST_LEFT_MS = (1 << 28) - 1,
     LONGEST_VARINT = 10,
     LONGEST_PLAIN = 2 + 9 + 1 + LONGEST_VARINT, /* kind, boot, id */
@@ -116,7 +118,7 @@ struct slice envelope_pack_ready(struct arena *arena, const struct schema *schem
 
 size_t envelope_request_size(const Campus__Bus__Request *request)
 {
-    return LONGEST_PLAIN + 1 + LONGEST_VARINT + campus__bus__request__get_packed_size(request) + 1 + LEFT_SIZE;
+    return LONGEST_PLAIN + 1 + LONGEST_VARINT + campus__bus__request__get_packed_size(request) + TAIL_SIZE;
 }
 
 static size_t put_varint(uint8_t *out, size_t value)
@@ -133,18 +135,20 @@ size_t envelope_pack_request(uint64_t boot, uint64_t id, const Campus__Bus__Requ
     BusEnvelope head = plain(CAMPUS__BUS__ENVELOPE__KIND__REQUEST, boot, id);
     size_t size = campus__bus__envelope__pack(&head, out);
     out[size++] = TAG_REQUEST;
-    size += put_varint(out + size, campus__bus__request__get_packed_size(request) + 1 + LEFT_SIZE);
+    size += put_varint(out + size, campus__bus__request__get_packed_size(request) + TAIL_SIZE);
     size += campus__bus__request__pack(request, out + size);
     /* left_ms stands in there already: of a field that comes twice, the last one counts. */
-    out[size++] = TAG_LEFT_MS;
-    size += LEFT_SIZE;
-    envelope_set_left(out, size, request->left_ms);
+    size += TAIL_SIZE;
+    envelope_set_tail(out, size, request->again, request->left_ms);
     return size;
 }
 
-void envelope_set_left(uint8_t *bytes, size_t size, uint32_t left_ms)
+void envelope_set_tail(uint8_t *bytes, size_t size, bool again, uint32_t left_ms)
 {
-    uint8_t *left = bytes + size - LEFT_SIZE;
+    uint8_t *tail = bytes + size - TAIL_SIZE, *left = tail + 3;
+    tail[0] = TAG_AGAIN;
+    tail[1] = again;
+    tail[2] = TAG_LEFT_MS;
     uint32_t value = left_ms < MOST_LEFT_MS ? left_ms : MOST_LEFT_MS;
     for (int i = 0; i < LEFT_SIZE; i++, value >>= 7)
         left[i] = (uint8_t)((value & 0x7f) | (i < LEFT_SIZE - 1 ? 0x80 : 0));

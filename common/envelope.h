@@ -22,12 +22,12 @@ struct slice envelope_pack_plain(struct arena *arena, Campus__Bus__Envelope__Kin
 struct slice envelope_pack_ready(struct arena *arena, const struct schema *schema, const char *service,
                                  const char *instance, uint32_t credits);
 
-/* A REQUEST in an envelope whose last bytes are its left_ms, in a fixed width: envelope_set_left() rewrites them in
- * place, so that a request which is sent again is not encoded again. */
+/* A REQUEST in an envelope whose last bytes are its `again` and left_ms, in a fixed width: envelope_set_tail() rewrites them
+ * in place, so that a request which is sent again is not encoded again. */
 size_t envelope_request_size(const Campus__Bus__Request *request);
 /* Writes at most envelope_request_size() bytes to `out` and returns how many. */
 size_t envelope_pack_request(uint64_t boot, uint64_t id, const Campus__Bus__Request *request, uint8_t *out);
-void envelope_set_left(uint8_t *bytes, size_t size, uint32_t left_ms);
+void envelope_set_tail(uint8_t *bytes, size_t size, bool again, uint32_t left_ms);
 
 /* A problem's complaints as a reply carries them; returns how many. */
 size_t envelope_violations(struct arena *arena, const struct problem *problem, Campus__Bus__Violation ***list);

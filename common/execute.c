@@ -14,22 +14,35 @@
 enum { DEFAULT_PAGE = 50, MOST_REPLAYS = 3, RETRY_AFTER_MS = 1000 };
 
 static void send_batch(struct call *call);
+static void seal(struct call *call);
+
+static bool writes(const struct call *call)
+{
+    return call->plan->rpc->kind == RPC_WRITE;
+}
 
 static bool refused(const struct call *call)
 {
     return call->problem.status != STATUS_OK;
 }
 
+/* Not of what leaves open whether it was done, and is to be sent again. */
+static bool refused_for_good(const struct call *call)
+{
+    enum status status = call->problem.status;
+    bool open = status == STATUS_INTERNAL || status == STATUS_UNAVAILABLE || status == STATUS_DEADLINE_EXCEEDED;
+    return refused(call) && !open && strcmp(call->problem.code, "request_in_progress") != 0;
+}
+
 static void end(struct call *call)
 {
+    if (call->again && writes(call) && refused_for_good(call)) {
+        seal(call);
+        return;
+    }
     if (call->problem.status == STATUS_UNAVAILABLE && !call->problem.retry_after_ms)
         call->problem.retry_after_ms = RETRY_AFTER_MS;
     call->on_end(call);
-}
-
-static bool writes(const struct call *call)
-{
-    return call->plan->rpc->kind == RPC_WRITE;
 }
 
 /* ---- the page of a list ---- */
@@ -154,7 +167,7 @@ static bool counts(const struct call *call)
 
 static void begin_batch(struct call *call, void (*on_done)(struct batch *, enum batch_outcome, void *))
 {
-    enum { FRAMEWORK_STEPS = 3 };
+    enum { FRAMEWORK_STEPS = 4 };
     size_t most = call->plan->first_count > call->plan->step_count ? call->plan->first_count : call->plan->step_count;
     /* A new one each time: the database still holds the last one while its on_done runs. */
     struct batch *batch = arena_alloc(call->arena, sizeof *batch);
@@ -356,7 +369,10 @@ static void answer_again(struct call *call, const struct step *found, const stru
         return;
     }
     call->replayed = true;
-    shape_reply(call, rows, NULL);
+    if (PQgetisnull(found->result, 0, 1))
+        shape_reply(call, rows, NULL);
+    else
+        call_refuse(call, arena_strdup(call->arena, PQgetvalue(found->result, 0, 1)));
 }
 
 static void on_found(struct batch *batch, enum batch_outcome outcome, void *context)
@@ -383,6 +399,42 @@ static void find_answer(struct call *call)
     begin_batch(call, on_found);
     call->batch->lane = LANE_WRITE;
     add_own_step(call, PREPARED_EXPIRE);
+    add_own_step(call, PREPARED_FIND);
+    add_own_step(call, call->plan->replay);
+    database_submit(call->database, call->batch);
+}
+
+/* ---- a refusal that is final ---- */
+
+/* Either it stands now under the key, and refuses whoever comes later; or the other worker was sooner, and its answer is ours. */
+static void on_sealed(struct batch *batch, enum batch_outcome outcome, void *context)
+{
+    struct call *call = context;
+    const struct step *found = &call->batch->steps[2];
+    (void)batch;
+    if (outcome == BATCH_DONE && found->row_count == 1 && !PQgetisnull(found->result, 0, 1)) {
+        call->on_end(call);
+        return;
+    }
+    call->problem = (struct problem){ .status = STATUS_OK };
+    if (outcome == BATCH_REFUSED)
+        refuse_by_sqlstate(call);
+    else if (outcome != BATCH_DONE)
+        call_refuse(call, outcome_codes[outcome]);
+    else if (found->row_count == 0)
+        call_refuse(call, "unavailable"); /* it has expired at this very moment */
+    else
+        answer_again(call, found, found + 1);
+    end(call);
+}
+
+static void seal(struct call *call)
+{
+    call->again = false;
+    begin_batch(call, on_sealed);
+    call->batch->lane = LANE_WRITE;
+    add_own_step(call, PREPARED_EXPIRE);
+    add_own_step(call, PREPARED_SEAL);
     add_own_step(call, PREPARED_FIND);
     add_own_step(call, call->plan->replay);
     database_submit(call->database, call->batch);

@@ -283,6 +283,11 @@ static const char *answer_seconds(struct call *call)
     return call->key_minted ? "300" : "86400";
 }
 
+static const char *refusal(struct call *call)
+{
+    return call->problem.code;
+}
+
 static const struct {
     const char *name;
     parameter_value *value;
@@ -304,6 +309,7 @@ static const struct {
     { "answer_key", answer_key },
     { "answer_fingerprint", answer_fingerprint_text },
     { "answer_seconds", answer_seconds },
+    { "refusal", refusal },
 };
 
 parameter_value *parameter_builtin(const char *name)

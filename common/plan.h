@@ -81,6 +81,7 @@ struct plan {
 enum {
     PREPARED_CLAIM, /* a WRITE's answer: see answer.h */
     PREPARED_EXPIRE,
+    PREPARED_SEAL,
     PREPARED_FIND,
     PREPARED_SEEK,
     PREPARED_SWEEP,
@@ -114,7 +115,6 @@ size_t plans_find_prepared(const struct plans *plans, const char *name);
 size_t plans_add_sql(struct plans *plans, const char *name, const char *sql);
 /* Sets plans->error, one line that names the method or the statement at fault. Always false. */
 bool plans_complain(struct plans *plans, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 const struct plan *plans_find(const struct plans *plans, const char *rpc_name);
 
 #endif

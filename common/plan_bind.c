@@ -250,7 +250,8 @@ static bool add_replay(struct plans *plans, struct plan *plan)
 {
     const struct prepared *prepared = &plans->prepared[plan->endings->step.prepared];
     struct buffer sql = buffer_in(plans->arena);
-    buffer_text(&sql, "SELECT r.* FROM answer a, jsonb_to_recordset(a.rows) AS r(");
+    buffer_text(&sql, "SELECT r.* FROM answer a, "
+                      "jsonb_to_recordset(CASE WHEN jsonb_typeof(a.rows) = 'array' THEN a.rows ELSE '[]' END) AS r(");
     for (int i = 0; i < prepared->column_count; i++) {
         const struct column_type *type = column_type_find(prepared->column_types[i]);
         if (!type)
@@ -418,8 +419,8 @@ static void ask_lanes(struct plans *plans, const struct plan *plan)
     if (plan->rpc->kind != RPC_WRITE)
         return;
     prepared_ask(&plans->prepared[PREPARED_CLAIM], plan->lane);
-    prepared_ask(&plans->prepared[PREPARED_EXPIRE], LANE_WRITE);
-    prepared_ask(&plans->prepared[PREPARED_FIND], LANE_WRITE);
+    for (size_t i = PREPARED_EXPIRE; i <= PREPARED_FIND; i++)
+        prepared_ask(&plans->prepared[i], LANE_WRITE);
     prepared_ask(&plans->prepared[plan->replay], LANE_WRITE);
     if (plan->first_count == 0)
         return;

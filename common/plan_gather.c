@@ -257,6 +257,7 @@ bool plans_gather(struct plans *plans, struct arena *arena, const struct service
         return false;
     plans_add_sql(plans, "campus_claim", answer_claim_sql);
     plans_add_sql(plans, "campus_expire", answer_expire_sql);
+    plans_add_sql(plans, "campus_seal", answer_seal_sql);
     plans_add_sql(plans, "campus_find", answer_find_sql);
     plans_add_sql(plans, "campus_seek", answer_seek_sql);
     plans_add_sql(plans, "campus_sweep", answer_sweep_sql);

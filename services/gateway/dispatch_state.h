@@ -54,6 +54,7 @@ struct dispatch_ticket {
     enum ticket_state state;
     enum outcome outcome; /* of REFUSED */
     bool abandoned; /* nobody waits any more, but the worker still holds a credit for it until it answers */
+    bool sent; /* to a worker already, which may yet come to it */
     uint32_t losses;
     uint64_t lost_instance; /* the worker lost last (its fingerprint), or 0: rather not to that one again */
     struct service *service;

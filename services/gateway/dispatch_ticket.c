@@ -166,12 +166,13 @@ static bool ticket_send(struct dispatch_ticket *ticket, struct worker *worker)
 {
     struct service *service = ticket->service;
     int64_t now_us = clock_monotonic_us(), left_ms = (ticket->deadline_us - now_us) / 1000;
-    envelope_set_left(ticket->bytes, ticket->envelope_size, left_ms > 1 ? (uint32_t)left_ms : 1);
+    envelope_set_tail(ticket->bytes, ticket->envelope_size, ticket->sent, left_ms > 1 ? (uint32_t)left_ms : 1);
     struct slice envelope = slice_of(ticket->bytes, ticket->envelope_size);
     if (!worker_send(worker, envelope, slice_of(ticket->bytes + ticket->envelope_size, ticket->body_size)))
         return false;
     ticket_take(ticket);
     ticket->state = TICKET_SENT;
+    ticket->sent = true;
     ticket->worker = worker;
     TAILQ_INSERT_TAIL(&worker->tickets, ticket, at);
     worker->held++;

@@ -108,6 +108,34 @@ def test_late_reply_reaches_nobody(split, split_admin):
     assert_kept_once(split, traffic)
 
 
+def test_refusal_is_final(split, split_admin):
+    """What another worker has refused in its place, a frozen one does not do when it thaws, though the reason is gone by then."""
+    with_workers(split, 2)
+    wait_quiet(split)
+    frozen = workers(split)[0]
+    with split.client(split_admin) as client:
+        people = [client.post("/v1/people", person()).expect(201).json()["id"] for _ in range(8)]
+        joins = [{"person_id": id, "organisation": "su", "since": "2026-01-01"} for id in people]
+        held = [client.post("/v1/memberships", join).expect(201).json()["id"] for join in joins]
+        frozen.freeze()
+        sent = [send(split, split_admin, "POST", "/v1/memberships", json=join, headers=key_header(f"final-{id}"))
+                for id, join in zip(people, joins)]
+        for one in sent:
+            one.answer().expect(409, "membership_overlaps")
+        for id in held:
+            client.post(f"/v1/memberships/{id}:end", {"reason": "left", "until": "2026-01-01"}).expect(200)
+        dropped = dropped_replies(split)
+        frozen.thaw()
+        wait_until(lambda: dropped_replies(split) > dropped, "the late replies are dropped")
+        split.wait_ready()
+        wait_quiet(split)
+        for id, join in zip(people, joins):
+            assert client.get("/v1/memberships", query={"person_id": id, "organisation": "su"}).json()["memberships"][1:] == []
+            client.post("/v1/memberships", join).expect(201)
+    sealed = split.sql("SELECT rows #>> '{}' FROM membership.answer WHERE jsonb_typeof(rows) = 'string'")
+    assert sealed and all(code == "membership_overlaps" for code, in sealed)
+
+
 def test_all_gone(split, split_admin):
     two = with_workers(split, 2)
     with split.client(split_admin) as client:

@@ -93,8 +93,12 @@ class Member:
                 watch(write, noted, answer)
             if noted.well:
                 self._acknowledged(write, answer)
-            elif not may_pass(noted) and noted.code not in refusals:
-                self.ledger.wrong.append(f"{write.key} ({what}): {answer!r}")
+            elif may_pass(noted):
+                write.uncertain = True
+            else:
+                write.refused = noted.code
+                if noted.code not in refusals:
+                    self.ledger.wrong.append(f"{write.key} ({what}): {answer!r}")
             if not may_pass(noted) or self.crowd.out_of_time() or not keyed or self.chance.random() < gives_up:
                 return write
             self.pause(RETRY_SECONDS)

@@ -46,6 +46,8 @@ class Write:
         self.request = {**request, "headers": {**request.get("headers", {}), **(load.key_header(key) if keyed else {})}}
         self.begun = time.monotonic()
         self.status = self.told = self.at = None
+        self.refused = None  # the code of the answer that says it was not done
+        self.uncertain = False  # an attempt was not answered: it may take effect at any time
 
     def acknowledge(self, answer):
         self.status, self.told, self.at = answer.status, answer.json(), time.monotonic()
@@ -68,6 +70,10 @@ class Ledger:
         write = Write(what, f"storm-{'' if keyed else 'once-'}{next(self._numbers)}", request, keyed)
         self.writes.append(write)
         return write
+
+    def refused(self):
+        """Those of which each attempt was answered, the last one by a refusal."""
+        return [write for write in self.writes if write.refused and not write.uncertain]
 
     def acknowledged(self):
         return [write for write in self.writes if write.told is not None]

@@ -118,6 +118,9 @@ class Storm:
         self._claim("no acknowledged write is lost", [why for _, why in self.lost])
         self._claim("no write took effect twice", [why for _, why in self.doubled])
         self._claim("no fact of a write that nobody sent", self._unsent(books))
+        self._claim("no effect of a write that was refused",
+                    [f"{write.key} ({write.what}): {write.refused}, and {dict(books.facts[write.key])}"
+                     for write in self.ledger.refused() if books.facts[write.key]])
         self._claim("whoever asks again gets the same answer", self._ask_again(crowd))
         self._claim("every answer is one that its request may get", self.ledger.wrong)
         self._claim("each contest has an order", self._contests_stuck(books))

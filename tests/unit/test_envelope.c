@@ -25,16 +25,17 @@ static void test_request_twice(void **state)
     assert_in_range(size, 1, envelope_request_size(&request));
     assert_int_equal(envelope_read(arena, slice_of(bytes, size))->request->left_ms, 5);
     for (size_t i = 0; i < sizeof left_ms / sizeof *left_ms; i++) {
-        envelope_set_left(bytes, size, left_ms[i]);
+        envelope_set_tail(bytes, size, i % 2, left_ms[i]);
         const BusEnvelope *envelope = envelope_read(arena, slice_of(bytes, size));
         assert_non_null(envelope);
         assert_int_equal(envelope->request->left_ms, left_ms[i]);
+        assert_int_equal(envelope->request->again, i % 2);
         assert_int_equal(envelope->boot, 0xfedcba9876543210);
         assert_int_equal(envelope->id, 1ull << 63);
         assert_string_equal(envelope->request->method, "GetPerson");
         assert_string_equal(envelope->request->idempotency_key, "k");
     }
-    envelope_set_left(bytes, size, UINT32_MAX);
+    envelope_set_tail(bytes, size, false, UINT32_MAX);
     assert_int_equal(envelope_read(arena, slice_of(bytes, size))->request->left_ms, (1 << 28) - 1);
     free(bytes);
     arena_free(arena);

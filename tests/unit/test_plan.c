@@ -460,9 +460,10 @@ static const char *sources_of(const struct plans *plans, const struct bound_step
 static void test_own_statements_stand_first(void **state)
 {
     (void)state;
-    static const char *const names[] = { "campus_claim",        "campus_expire",      "campus_find",
-                                         "campus_seek",         "campus_sweep",       "campus_relay_lock",
-                                         "campus_relay_number", "lock_apply_noticed", "apply_noticed" };
+    static const char *const names[] = { "campus_claim",      "campus_expire",       "campus_seal",
+                                         "campus_find",       "campus_seek",         "campus_sweep",
+                                         "campus_relay_lock", "campus_relay_number", "lock_apply_noticed",
+                                         "apply_noticed" };
     struct plans plans;
     start_sample(&plans);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
