@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <event2/event.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -14,16 +15,18 @@
 
 enum { MOST_THREADS = 4 };
 
-/* Where processors are short, the loop goes first. */
+/* Where processors are short, the loop goes first. It is SCHED_BATCH itself, which preempts nothing but SCHED_IDLE when it wakes:
+ * so what computes for tens of milliseconds at a time is that, or a read beside it waits for the end of its slice. */
 static const struct lane_kind {
     unsigned threads;
-    int nice;
+    int nice; /* 0 where it is idle, which is below all of them */
+    bool idle;
     unsigned waiting; /* at most; 0: as many as come, which the gateway bounds by the memory of their bodies */
 } kinds[ASIDE_LANES] = {
-    [ASIDE_LONG] = { 1, 10, 0 },
-    [ASIDE_HASH] = { 2, 19, 64 },
-    [ASIDE_NETWORK] = { 4, 5, 64 },
-    [ASIDE_JOBS] = { 1, 10, 0 },
+    [ASIDE_LONG] = { .threads = 1, .nice = 10 },
+    [ASIDE_HASH] = { .threads = 2, .idle = true, .waiting = 64 },
+    [ASIDE_NETWORK] = { .threads = 4, .nice = 5, .waiting = 64 },
+    [ASIDE_JOBS] = { .threads = 1, .nice = 10 },
 };
 
 struct queue {
@@ -97,12 +100,21 @@ static void give_back(struct aside *aside, struct aside_job *job)
         abort();
 }
 
+/* Of this thread alone. Where it is not permitted it goes as the loop does. */
+static void stand_back(const struct lane_kind *kind)
+{
+    if (kind->idle)
+        (void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){ 0 });
+    else
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), kind->nice);
+}
+
 static void *run(void *context)
 {
     struct lane *lane = context;
     struct aside_job *job;
     log_set_role(lane->aside->role);
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), lane->kind->nice); /* of this thread alone */
+    stand_back(lane->kind);
     while ((job = await_job(lane))) {
         job->work(job->context);
         job->worked = true;
