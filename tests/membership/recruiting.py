@@ -2,7 +2,8 @@
 
 import contextlib
 
-from api.given import new_key, new_label, organisation, person, union
+from api.given import organisation, person, union
+from membership.staff import acting_as, grant
 
 OPEN = {"opens_at": "2020-01-01T00:00:00Z", "closes_at": "2090-01-01T00:00:00Z"}
 PLANNED = {"opens_at": "2089-01-01T00:00:00Z", "closes_at": "2090-01-01T00:00:00Z"}
@@ -18,33 +19,21 @@ def campaign(client, path, **more):
     return client.post("/v1/campaigns", {"organisation": path, "title": "招新", **OPEN, **more}).expect(201).json()
 
 
-def person_key(campus, client, person_id, permissions=(), path=""):
-    """The secret of a key behind which a person stands, who holds these permissions in a subtree, as a session of theirs would."""
-    permissions = [permissions] if isinstance(permissions, str) else list(permissions)
-    role = new_label("").translate(str.maketrans("0123456789", "abcdefghij")) + "_role"
-    if permissions:
-        campus.sql(f"INSERT INTO membership.role (name, title) VALUES ('{role}', 'a');"
-                   f"INSERT INTO membership.role_permission SELECT '{role}', unnest('{{{','.join(permissions)}}}'::text[]);"
-                   "INSERT INTO membership.role_grant (id, person_id, role, organisation, since, reason, granted_by) "
-                   f"VALUES (campus.new_id(), '{person_id}', '{role}', '{path}', '2020-01-01', 'test', 'test')")
-    key = new_key(client)
-    campus.sql(f"UPDATE membership.api_key SET person_id = '{person_id}' WHERE id = '{key['id']}'")
-    return key["secret"]
-
-
 @contextlib.contextmanager
 def somebody(campus, client, home=None, permissions=(), path="", **more):
     """A client of somebody new; `person` is their record."""
     one = person(client, home or union(client), **more)
-    with campus.client(person_key(campus, client, one["id"], permissions, path)) as caller:
-        caller.person = one
-        yield caller
+    if permissions:
+        grant(campus, one["id"], permissions, path)
+    with acting_as(campus, one["id"]) as own:
+        own.person = one
+        yield own
 
 
 @contextlib.contextmanager
 def reviewer(campus, client, path, **more):
-    with somebody(campus, client, path, ["membership.applications.review", "membership.campaigns.read"], path, **more) as caller:
-        yield caller
+    with somebody(campus, client, path, ["membership.applications.review", "membership.campaigns.read"], path, **more) as own:
+        yield own
 
 
 def draft(applicant, campaign_id, **more):

@@ -4,7 +4,7 @@ import pytest
 
 import harness
 from api.given import check_problem, committee, ids, membership, new_key, organisation, person
-from membership.staff import appoint, caller_for, office, today
+from membership.staff import acting_as, appoint, office, today
 
 WITHIN = 1.5  # seconds in which a revocation takes effect: the second that gateways remember, and a test's own pace
 
@@ -35,7 +35,7 @@ def test_rights_come_with_the_office_and_reach_as_far(campus, client, place):
     head = person(client, top)["id"]
     appoint(client, office(client, here, roles=["head"])["id"], head).expect(201)
     inside, outside = person(client, here), person(client, there)
-    with caller_for(campus, client, head) as own:
+    with acting_as(campus, head) as own:
         assert inside["id"] in ids(own.get("/v1/people", query={"page_size": 200}).expect(200).json(), "people")
         assert outside["id"] not in ids(own.get("/v1/people", query={"page_size": 200}).expect(200).json(), "people")
         membership(own, outside["id"], here)
@@ -48,7 +48,7 @@ def test_two_offices_add_up(campus, client, place):
     one = person(client, top)["id"]
     appoint(client, office(client, here, roles=["officer"])["id"], one).expect(201)
     appoint(client, office(client, there, "officer", roles=["head"])["id"], one).expect(201)
-    with caller_for(campus, client, one) as own:
+    with acting_as(campus, one) as own:
         paths = {p["path"] for p in own.pages("/v1/organisations", "organisations", {"within": top})}
         assert paths == {top, here, there}  # everyone sees organisations
         seen = set(ids(own.get("/v1/people", query={"page_size": 200}).json(), "people"))
@@ -66,7 +66,7 @@ def test_an_office_that_ends_at_midnight_ends_its_rights_at_midnight(new_campus)
         one = person(client, top)["id"]
         appoint(client, office(client, top, roles=["head"])["id"], one, term_until=today(campus, 1)).expect(201)
         to_midnight = "(SELECT membership.midnight(campus.today() + 1) - pg_catalog.now() - interval '%s')"
-        with caller_for(campus, client, one) as own:
+        with acting_as(campus, one) as own:
             campus.sql("UPDATE campus.clock SET shift = " + to_midnight % "1 minute")
             own.get("/v1/people").expect(200)
             campus.sql("UPDATE campus.clock SET shift = shift + interval '2 minutes'")
@@ -79,7 +79,7 @@ def test_an_office_that_ends_at_midnight_ends_its_rights_at_midnight(new_campus)
 def test_what_begins_tomorrow_gives_nothing_today(campus, client, place):
     one = person(client, place[0])["id"]
     appoint(client, office(client, place[1], roles=["head"])["id"], one, since=today(campus, 1)).expect(201)
-    with caller_for(campus, client, one) as own:
+    with acting_as(campus, one) as own:
         check_problem(own.get("/v1/people"), 403, "permission_denied")
 
 
@@ -94,7 +94,7 @@ def test_a_revocation_is_effective_within_a_second(campus, client, place, end):
     else:
         made = office(client, here, roles=[role["name"]])
         held = appoint(client, made["id"], one).expect(201).json()
-    with caller_for(campus, client, one) as own:
+    with acting_as(campus, one) as own:
         own.get("/v1/people").expect(200)
         key = own.get("/v1/me").json()["id"]
         {"appointment": lambda: client.post(f"/v1/appointments/{held['id']}:end", {"reason": "removed"}),
@@ -110,7 +110,7 @@ def test_revocation_while_it_is_used(campus, client, place):
     """Each request either had the right or is refused for it; none fails otherwise."""
     one = person(client, place[0])["id"]
     given = grant(client, one, "head", place[1]).expect(201).json()
-    with caller_for(campus, client, one) as own:
+    with acting_as(campus, one) as own:
         seen = [own.get("/v1/people").status for _ in range(20)]
         client.post(f"/v1/grants/{given['id']}:revoke").expect(200)
 
@@ -131,7 +131,7 @@ def test_me_says_what_and_through_what(campus, client, place):
     made = office(client, here, roles=["head"], title="宣传部部长")
     held = appoint(client, made["id"], one, term_until=today(campus, 30)).expect(201).json()
     given = grant(client, one, "registrar").expect(201).json()
-    with caller_for(campus, client, one) as own:
+    with acting_as(campus, one) as own:
         key = own.get("/v1/me").expect(200).json()
         assert key["kind"] == "key" and key["person_id"] == one
         explained = explain(own, "membership.memberships.write", here)
@@ -160,7 +160,7 @@ def test_explain_says_no_and_where_else(campus, client, place):
 def test_explain_is_for_those_who_may_ask(campus, client, place):
     top, here, there = place
     one, other = person(client, here)["id"], person(client, there)["id"]
-    with caller_for(campus, client, one) as own:
+    with acting_as(campus, one) as own:
         assert not explain(own, "membership.people.read")["allowed"]
         assert explain(own, "membership.people.read", person_id=one) == {"allowed": False}
         check_problem(own.post("/v1/access:explain", {"permission": "a.b.c", "person_id": other}), 404, "not_found")
@@ -241,7 +241,7 @@ def test_grants_are_listed(campus, client, place):
     client.post(f"/v1/grants/{made[0]}:revoke").expect(200)
     now = campus.value("SELECT to_char(campus.now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')")
     assert ids(client.get("/v1/grants", query={"person_id": one, "as_of": now}).json(), "grants") == made[1:]
-    with caller_for(campus, client, one) as own:  # their own they see without any right
+    with acting_as(campus, one) as own:  # their own they see without any right
         assert ids(own.get("/v1/grants").expect(200).json(), "grants") == made
     with campus.client(new_key(client, "membership.grants.*", place[2])["secret"]) as elsewhere:
         check_problem(elsewhere.get(f"/v1/grants/{made[1]}"), 404, "not_found")
@@ -273,7 +273,7 @@ def narrow_role(campus, client, change):
 
 def own_grant(campus, client, path):
     one, _ = granted(client, path, "chair")
-    with caller_for(campus, client, one) as own:
+    with acting_as(campus, one) as own:
         return grant(own, one, "officer", path)
 
 
@@ -318,7 +318,7 @@ def test_a_person_s_key_can_never_do_more_than_they(campus, client, place):
     top, here, there = place
     one = person(client, top)["id"]
     given = grant(client, one, "chair", here).expect(201).json()
-    with caller_for(campus, client, one) as own:
+    with acting_as(campus, one) as own:
         made = new_key(own, ["membership.people.read", "membership.keys.read"], here)
         check_problem(own.post("/v1/keys", {"name": "more", "permissions": ["membership.people.write"], "organisation": here}),
                       403, "permissions_exceed_yours")
@@ -334,13 +334,13 @@ def test_an_office_s_key_goes_over_with_the_office(campus, client, place):
     one, next_one = person(client, top)["id"], person(client, top)["id"]
     made = office(client, here, "chair", roles=["chair"])
     appoint(client, made["id"], one).expect(201)
-    with caller_for(campus, client, one) as own:
+    with acting_as(campus, one) as own:
         key = new_key(own, ["membership.people.read"], here, office_id=made["id"])
         assert key["office_id"] == made["id"]
     client.post(f"/v1/offices/{made['id']}:transfer", {"person_id": next_one, "chosen": "election"}).expect(200)
     with campus.client(key["secret"]) as system:
         system.get("/v1/people").expect(200)
-        with caller_for(campus, client, next_one) as successor:
+        with acting_as(campus, next_one) as successor:
             assert key["id"] in [one["id"] for one in successor.pages("/v1/keys", "keys")]
             fresh = successor.post(f"/v1/keys/{key['id']}:rotate", {"overlap_seconds": 0}).expect(200).json()
         harness.wait_until(lambda: system.get("/v1/people").status == 401, "the old secret to end", WITHIN)
@@ -356,7 +356,7 @@ def test_an_office_s_key_decides_about_nobody(campus, client, place):
     one = person(client, top)["id"]
     made = office(client, here, "chair", roles=["chair"])
     appoint(client, made["id"], one).expect(201)
-    with caller_for(campus, client, one) as own:
+    with acting_as(campus, one) as own:
         for wanted in ("membership.grants.write", "membership.appointments.*", "membership.applications.review", "membership.keys.write"):
             check_problem(own.post("/v1/keys", {"name": "a", "permissions": [wanted], "organisation": here, "office_id": made["id"]}), 403)
         answer = own.post("/v1/keys", {"name": "a", "permissions": ["membership.keys.write"], "organisation": here, "office_id": made["id"]})
@@ -375,7 +375,7 @@ def test_a_key_does_with_what_is_its_person_s_own_what_it_names(campus, client, 
 @pytest.mark.parametrize("end", [{"status": "left"}, "lock"])
 def test_a_person_s_key_ends_with_their_right_to_sign_in(campus, client, place, end):
     one = person(client, place[0])["id"]
-    with caller_for(campus, client, one) as own:
+    with acting_as(campus, one) as own:
         own.get("/v1/me").expect(200)
         if end == "lock":
             campus.sql(f"INSERT INTO membership.account (person_id) VALUES ('{one}')")
@@ -401,7 +401,7 @@ def test_a_key_s_addresses_bind_the_keys_that_it_makes(new_campus):
 def test_nobody_rotates_a_key_that_stands_for_another(campus, client, place):
     one = person(client, place[0])["id"]
     grant(client, one, "chair", place[1]).expect(201)
-    with caller_for(campus, client, one) as own:
+    with acting_as(campus, one) as own:
         made = new_key(own, ["membership.people.read"], place[1])
         check_problem(client.post(f"/v1/keys/{made['id']}:rotate"), 403, "key_of_another")
         own.post(f"/v1/keys/{made['id']}:rotate").expect(200)

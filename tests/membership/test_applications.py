@@ -6,8 +6,9 @@ import pytest
 
 from api.given import NOBODY, check_problem, membership, new_key, person, union
 from load import Sent
-from membership.recruiting import (PLANNED, QUESTIONS, act, applied, branches, campaign, draft, person_key, reviewer, somebody,
+from membership.recruiting import (PLANNED, QUESTIONS, act, applied, branches, campaign, draft, reviewer, somebody,
                                    submitted)
+from membership.staff import acting_as, grant
 
 ANSWERS = [{"question": "why", "text": "喜欢"}, {"question": "days", "choices": ["mon", "wed"]},
            {"question": "hours", "number": 2.5}, {"question": "again", "yes": False}]
@@ -260,8 +261,8 @@ def test_nobody_judges_their_own(campus, client, verb):
         assert caller.get(f"/v1/applications/{one}").json()["state"] == "submitted"
         assert "reviewers" not in caller.get(f"/v1/applications/{one}").json()
         caller.get(f"/v1/applications/{one}/comments").expect(200)
-        everything = person_key(campus, client, caller.person["id"], "*")
-        with campus.client(everything) as same:
+        grant(campus, caller.person["id"], ["*"])
+        with acting_as(campus, caller.person["id"]) as same:
             made_by_them = same.post("/v1/keys", {"name": "a", "permissions": ["*"]}).expect(201).json()["secret"]
         with campus.client(made_by_them) as key:
             check_problem(JUDGING[verb](key, one), 403, "own_application")

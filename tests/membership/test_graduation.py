@@ -1,7 +1,7 @@
 """test_graduation.py -- a cohort leaves in one command."""
 
 from api.given import check_problem, membership, new_key, person, union
-from membership.staff import appoint, caller_for, office
+from membership.staff import acting_as, appoint, office
 
 
 def graduate(client, home, grade=2022, **more):
@@ -63,8 +63,8 @@ def test_appointments_end_with_the_rights_that_they_gave(campus, client):
     held = appoint(client, office(client, top, "chair", roles=["chair"], established_on="2020-01-01")["id"], chair["id"],
                    since="2025-09-01", term_until="2026-08-31").expect(201).json()
     planned = appoint(client, office(client, top, established_on="2020-01-01")["id"], head["id"], since=today(campus, 30)).expect(201).json()
-    with caller_for(campus, client, chair["id"]) as caller:
-        caller.get(f"/v1/organisations/{top}").expect(200)
+    with acting_as(campus, chair["id"]) as own:
+        own.get(f"/v1/organisations/{top}").expect(200)
         asked = {"on": "2026-06-30"}
         dry = graduate(client, top, **asked, dry_run=True).expect(200).json()
         assert dry["appointments_ended"] == 2 and client.get(f"/v1/appointments/{held['id']}").json()["version"] == 1

@@ -7,7 +7,7 @@ import pytest
 
 import harness
 from api.given import NOBODY, check_problem, committee, ids, new_key, new_label, organisation, person
-from membership.officers import appoint, caller, office, officer
+from membership.staff import acting_as, appointed, officer, standing_office
 from membership.test_plans import read_rows
 
 ABSENT = "0" * 64
@@ -24,7 +24,7 @@ def tree(client):
 def office_key(client, campus, place, person_id, **more):
     """A key that is the office's, made by its holder."""
     client.patch(f"/v1/offices/{place['id']}", {"roles": ["chair"]}, etag="*").expect(200)
-    with caller(campus, person_id) as holder:
+    with acting_as(campus, person_id) as holder:
         asked = {"name": new_label("key "), "permissions": ["membership.people.read"], "office_id": place["id"],
                  "organisation": place["organisation"], **more}
         return holder.post("/v1/keys", asked).expect(201).json()
@@ -37,7 +37,7 @@ def items(client, office_id, **query):
 @pytest.fixture
 def changing(client, campus, tree):
     """An office with a key whose holder has gone and whose successor is there: what a handover is about."""
-    old, place, going = officer(client, tree, appointed={"since": "2025-09-01"})
+    old, place, going = officer(client, tree, term={"since": "2025-09-01"})
     key = office_key(client, campus, place, old["id"])
     new = person(client, tree)
     coming = client.post(f"/v1/offices/{place['id']}:transfer", {"person_id": new["id"], "chosen": "election"}).expect(200).json()
@@ -68,27 +68,27 @@ def test_a_key_waits_in_its_office_whoever_holds_it(client, changing):
 def test_the_holder_sees_what_waits_and_the_former_one_does_not(client, campus, changing):
     client.patch(f"/v1/offices/{changing['office']}", {"roles": []}, etag="*").expect(200)
     path = f"/v1/offices/{changing['office']}/items"
-    with caller(campus, changing["new"]) as now, caller(campus, changing["old"]) as before:
+    with acting_as(campus, changing["new"]) as now, acting_as(campus, changing["old"]) as before:
         assert now.get(path).expect(200).json()["items"][0]["item_id"] == changing["key"]
         before.get(path).expect(404)
     client.get(f"/v1/offices/{NOBODY}/items").expect(404)
 
 
 def test_an_office_that_nobody_holds_waits_with_who_leads(client, tree):
-    chair, head, deputy = office(client, tree), office(client, f"{tree}.a", "head"), office(client, f"{tree}.a", "deputy_head")
+    chair, head, deputy = standing_office(client, tree), standing_office(client, f"{tree}.a", "head"), standing_office(client, f"{tree}.a", "deputy_head")
     assert [(i["item_id"], i["state"], i["organisation"], i["of_office"]) for i in items(client, head["id"])] == [
         (deputy["id"], "vacant", f"{tree}.a", False)]
     assert [i["item_id"] for i in items(client, chair["id"])] == [head["id"]]
     assert items(client, deputy["id"]) == []
-    holder = appoint(client, deputy["id"], person(client, tree)["id"], acting=True)
+    holder = appointed(client, deputy["id"], person(client, tree)["id"], acting=True)
     assert [(i["item_id"], i["state"]) for i in items(client, head["id"])] == [(deputy["id"], "acting")]
     client.post(f"/v1/appointments/{holder['id']}:end", {"reason": "resigned"}).expect(200)
-    appoint(client, deputy["id"], person(client, tree)["id"])
+    appointed(client, deputy["id"], person(client, tree)["id"])
     assert items(client, head["id"]) == []
 
 
 def test_items_of_another_service_come_by_its_view(client, campus, tree):
-    place, other = office(client, tree), office(client, tree, "treasurer")
+    place, other = standing_office(client, tree), standing_office(client, tree, "treasurer")
     schema = new_label("tasks_")
     campus.sql(f"""
         CREATE SCHEMA {schema};
@@ -111,7 +111,7 @@ def test_items_of_another_service_come_by_its_view(client, campus, tree):
         assert set(vacancies) == {place["id"], other["id"]}
         assert vacancies[place["id"]]["items"] == 3 and vacancies[place["id"]]["oldest_due_at"] == "2030-01-01T00:00:00Z"
         assert vacancies[other["id"]]["items"] == 1 and "oldest_due_at" not in vacancies[other["id"]]
-        going = appoint(client, place["id"], person(client, tree)["id"])
+        going = appointed(client, place["id"], person(client, tree)["id"])
         handover = client.post("/v1/handovers", {"office_id": place["id"], "outgoing_appointment_id": going["id"]}).expect(201).json()
         assert client.get(f"/v1/handovers/{handover['id']}").json()["items"][-1]["title"] == "with a tab"
     finally:
@@ -119,14 +119,14 @@ def test_items_of_another_service_come_by_its_view(client, campus, tree):
 
 
 def test_vacancies(client, campus, tree):
-    place, held = office(client, tree), office(client, f"{tree}.a", "head", carries_over=True)
-    appoint(client, held["id"], person(client, tree)["id"], since="2024-01-01", term_until="2025-01-01")
+    place, held = standing_office(client, tree), standing_office(client, f"{tree}.a", "head", carries_over=True)
+    appointed(client, held["id"], person(client, tree)["id"], since="2024-01-01", term_until="2025-01-01")
     first, second = client.get("/v1/vacancies", query={"within": tree}).expect(200).json()["vacancies"]
     assert (first["office_id"], first["state"]) == (place["id"], "vacant") and "since" not in first
     assert (second["office_id"], second["state"], second["since"]) == (held["id"], "carried_over", "2025-01-01")
     query = {"within": tree, "state": "carried_over"}
     assert [v["office_id"] for v in client.get("/v1/vacancies", query=query).json()["vacancies"]] == [held["id"]]
-    somebody = appoint(client, place["id"], person(client, tree)["id"], since="2024-01-01")
+    somebody = appointed(client, place["id"], person(client, tree)["id"], since="2024-01-01")
     assert len(client.get("/v1/vacancies", query={"within": tree}).json()["vacancies"]) == 1
     client.post(f"/v1/appointments/{somebody['id']}:end", {"reason": "resigned", "until": "2026-01-01"}).expect(200)
     assert client.get("/v1/vacancies", query={"within": tree}).json()["vacancies"][0]["since"] == "2026-01-01"
@@ -148,7 +148,7 @@ def hash_of(client, handover):
 
 def test_the_hash_is_of_what_is_shown(client, campus, changing):
     client.patch(f"/v1/offices/{changing['office']}", {"roles": ["chair"]}, etag="*").expect(200)
-    with caller(campus, changing["new"]) as holder:
+    with acting_as(campus, changing["new"]) as holder:
         for _ in range(3):
             holder.post("/v1/keys", {"name": "钥匙", "permissions": ["membership.people.read"], "office_id": changing["office"],
                                      "organisation": changing["top"], "expires_at": "2031-02-03T04:05:06.07Z"}).expect(201)
@@ -184,7 +184,7 @@ def test_lists_are_only_added_to(campus):
 
 def test_both_sign(client, campus, changing):
     handover = opened(client, changing)
-    with caller(campus, changing["old"]) as old, caller(campus, changing["new"]) as new:
+    with acting_as(campus, changing["old"]) as old, acting_as(campus, changing["new"]) as new:
         check_problem(sign(old, handover, "outgoing", ABSENT), 409, "list_changed", {"/hash": "list_changed"})
         one = sign(old, handover, "outgoing").expect(200).json()
         assert one["state"] == "signed_by_one" and one["outgoing_signed_at"]
@@ -210,7 +210,7 @@ def test_nobody_signs_for_another(client, campus, changing):
     handover = opened(client, changing)
     check_problem(sign(client, handover, "outgoing"), 403, "not_a_party")  # an administrator's key is no person
     stranger = person(client, changing["top"])
-    with caller(campus, stranger["id"]) as one:
+    with acting_as(campus, stranger["id"]) as one:
         check_problem(sign(one, handover, "outgoing"), 404, "not_found")
         one.get(f"/v1/handovers/{handover['id']}").expect(404)
         one.get(f"/v1/handovers/{handover['id']}/items").expect(404)
@@ -219,7 +219,7 @@ def test_nobody_signs_for_another(client, campus, changing):
 def test_two_signatures_at_once(client, campus, changing):
     handover = opened(client, changing)
     answers = []
-    with caller(campus, changing["old"]) as a, caller(campus, changing["old"]) as b, caller(campus, changing["new"]) as c:
+    with acting_as(campus, changing["old"]) as a, acting_as(campus, changing["old"]) as b, acting_as(campus, changing["new"]) as c:
         threads = [threading.Thread(target=lambda one=one, party=party: answers.append(sign(one, handover, party)))
                    for one, party in ((a, "outgoing"), (b, "outgoing"), (c, "incoming"))]
         for thread in threads:
@@ -235,7 +235,7 @@ def test_two_signatures_at_once(client, campus, changing):
 
 def test_a_signature_sent_twice_is_one(client, campus, changing):
     handover = opened(client, changing)
-    with caller(campus, changing["old"]) as old:
+    with acting_as(campus, changing["old"]) as old:
         asked = {"json": {"party": "outgoing", "hash": handover["hash"]}, "headers": {"Idempotency-Key": new_label("once")}}
         first = old.post(f"/v1/handovers/{handover['id']}:sign", **asked).expect(200)
         assert old.post(f"/v1/handovers/{handover['id']}:sign", **asked).expect(200).json() == first.json()
@@ -245,9 +245,9 @@ def test_a_signature_sent_twice_is_one(client, campus, changing):
 
 
 def test_who_comes_may_be_named_later(client, campus, tree):
-    old, place, going = officer(client, tree, appointed={"since": "2025-09-01"})
+    old, place, going = officer(client, tree, term={"since": "2025-09-01"})
     handover = client.post("/v1/handovers", {"office_id": place["id"], "outgoing_appointment_id": going["id"]}).expect(201).json()
-    with caller(campus, old["id"]) as one:
+    with acting_as(campus, old["id"]) as one:
         check_problem(sign(one, handover, "incoming"), 409, "incoming_unknown")
         sign(one, handover, "outgoing").expect(200)
     path = f"/v1/handovers/{handover['id']}:name_incoming"
@@ -257,14 +257,14 @@ def test_who_comes_may_be_named_later(client, campus, tree):
     coming = client.post(f"/v1/offices/{place['id']}:transfer", {"person_id": new["id"], "chosen": "election"}).expect(200).json()
     named = client.post(path, {"incoming_appointment_id": coming["id"]}).expect(200).json()
     assert named["state"] == "signed_by_one" and named["incoming_person_id"] == new["id"]
-    with caller(campus, new["id"]) as one:
+    with acting_as(campus, new["id"]) as one:
         check_problem(one.post(path, {"incoming_appointment_id": coming["id"]}), 403, "permission_denied")
         assert sign(one, handover, "incoming").expect(200).json()["state"] == "complete"
 
 
 def test_who_has_come_and_signed_is_not_renamed(client, campus, changing):
     handover = opened(client, changing)
-    with caller(campus, changing["new"]) as new:
+    with acting_as(campus, changing["new"]) as new:
         sign(new, handover, "incoming").expect(200)
     asked = {"incoming_appointment_id": changing["coming"]}
     check_problem(client.post(f"/v1/handovers/{handover['id']}:name_incoming", asked), 409, "signed_already")
@@ -281,11 +281,11 @@ def test_what_cannot_be_opened(client, changing):
 
 def test_a_later_handover_supersedes(client, campus, changing):
     first = opened(client, changing)
-    with caller(campus, changing["old"]) as old:
+    with acting_as(campus, changing["old"]) as old:
         sign(old, first, "outgoing").expect(200)
         second = opened(old, changing)  # who goes may do so too
         assert client.get(f"/v1/handovers/{first['id']}").json()["superseded_by"] == second["id"]
-    with caller(campus, changing["new"]) as new:
+    with acting_as(campus, changing["new"]) as new:
         check_problem(sign(new, first, "incoming"), 409, "handover_over")
     listed = client.get("/v1/handovers", query={"office_id": changing["office"]}).json()
     assert ids(listed, "handovers") == [first["id"], second["id"]]
@@ -314,7 +314,7 @@ def test_somebody_else_closes_what_cannot_be_signed(client, campus, changing):
     handover = opened(client, changing)
     client.patch(f"/v1/offices/{changing['office']}", {"roles": ["chair"]}, etag="*").expect(200)
     path = f"/v1/handovers/{handover['id']}:close"
-    with caller(campus, changing["new"]) as new:  # a chair may close handovers, but not this one
+    with acting_as(campus, changing["new"]) as new:  # a chair may close handovers, but not this one
         check_problem(new.post(path, {"reason": "x"}), 403, "own_handover")
     closed = client.post(path, {"reason": "前任已离校"}).expect(200).json()
     assert closed["state"] == "closed" and closed["close_reason"] == "前任已离校" and closed["closed_by"]

@@ -2,11 +2,8 @@
 
 from api.given import NOBODY, check_problem, membership, new_key, organisation, person, union
 from load import Sent
-from membership.recruiting import act, applied, branches, campaign, draft, person_key, somebody, submitted
-
-
-def today(campus, days=0):
-    return campus.value(f"SELECT campus.today() + {days}")
+from membership.recruiting import act, applied, branches, campaign, draft, somebody, submitted
+from membership.staff import acting_as, grant, today
 
 
 def post(client, made, verb, **fields):
@@ -171,7 +168,8 @@ def test_whose_bans(campus, client):
         assert [one["id"] for one in client.get("/v1/bans", query={**query, "person_id": me}).json()["bans"]] == ones[1:]
         assert client.get("/v1/bans", query={**query, "within": top}).json()["total_count"] == 1
         check_problem(anyone.post(f"/v1/bans/{ones[1]}:lift", {"lifted_reason": "a"}), 403, "permission_denied")
-        with campus.client(person_key(campus, client, me, write)) as powerful:
+        grant(campus, me, write)
+        with acting_as(campus, me) as powerful:
             check_problem(powerful.post(f"/v1/bans/{ones[1]}:lift", {"lifted_reason": "a"}), 403, "own_ban")
     with somebody(campus, client) as other:
         check_problem(other.get(f"/v1/bans/{ones[0]}"), 404)

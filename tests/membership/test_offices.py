@@ -5,7 +5,7 @@ import concurrent.futures
 import pytest
 
 from api.given import NOBODY, check_problem, committee, ids, new_key, organisation, person
-from membership.staff import appoint, caller_for, office, today
+from membership.staff import acting_as, appoint, office, today
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def as_themselves(campus, client, path, act):
     """Somebody with the right to appoint does it for themselves."""
     one = person(client, path)["id"]
     client.post("/v1/grants", {"person_id": one, "role": "secretary", "organisation": path, "reason": "test"}).expect(201)
-    with caller_for(campus, client, one) as own:
+    with acting_as(campus, one) as own:
         return act(own, one)
 
 

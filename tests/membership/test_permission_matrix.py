@@ -6,7 +6,7 @@ import re
 import pytest
 
 from api.given import NOBODY, committee, person
-from membership.staff import caller_for
+from membership.staff import acting_as
 
 VERBS = ("get", "post", "put", "patch", "delete")
 
@@ -90,7 +90,7 @@ def test_as_each_role(campus, client, methods, roles, top, role):
     if role != "everyone":  # which each person has
         client.post("/v1/grants", {"person_id": one, "role": role, "reason": "test"}).expect(201)
     held = roles[role] + roles["everyone"]
-    with caller_for(campus, client, one) as caller:
+    with acting_as(campus, one) as caller:
         for name, (verb, path, access, permission) in methods.items():
             answer = ask(caller, verb, path)
             denied = answer.status == 401 or (answer.status == 403 and answer.code == "permission_denied")

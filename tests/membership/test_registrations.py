@@ -6,7 +6,7 @@ import pytest
 
 import harness
 from api.given import NOBODY, check_problem, committee, ids, membership, new_key, new_label, organisation, person
-from membership.officers import caller, officer
+from membership.staff import acting_as, officer
 
 YEAR = 2026
 
@@ -54,7 +54,7 @@ def test_from_draft_to_approval(client, campus, tree):
     for _ in range(3):
         membership(client, chair["id"] if not _ else person(client, tree.split(".", maxsplit=1)[0])["id"], f"{tree}.chess")
     reviewer, _, _ = officer(client, f"{tree}.supervision", "head", roles=["supervisor"])
-    with caller(campus, chair["id"]) as society, caller(campus, reviewer["id"]) as supervisor:
+    with acting_as(campus, chair["id"]) as society, acting_as(campus, reviewer["id"]) as supervisor:
         draft = begun(society, f"{tree}.chess", report=None)
         assert draft["state"] == "draft" and draft["supervisor"] == f"{tree}.supervision" and draft["round"] == 0
         path = f"/v1/registrations/{draft['id']}"
@@ -157,10 +157,10 @@ def test_who_is_too_near_does_not_decide(client, campus, tree):
         sent = submitted(one, f"{tree}.chess")
         check_problem(decide(one, sent), 403, "conflict_of_interest")  # has submitted it
     client.post(f"/v1/offices/{place['id']}:transfer", {"person_id": chair["id"], "chosen": "election"}).expect(200)
-    with caller(campus, chair["id"]) as one:
+    with acting_as(campus, chair["id"]) as one:
         check_problem(decide(one, sent), 403, "conflict_of_interest")  # supervises, and holds an office there
     campus.sql(f"INSERT INTO membership.office_role VALUES ('{own['id']}', 'administrator', '')")
-    with caller(campus, office_id=own["id"]) as one:
+    with acting_as(campus, office_id=own["id"]) as one:
         check_problem(decide(one, sent), 403, "conflict_of_interest")  # is a key of an office there
     client.post(f"/v1/offices/{place['id']}:transfer", {"person_id": both["id"], "chosen": "election"})
     check_problem(decide(client, sent, "refused"), 422, "comment_missing")

@@ -6,7 +6,7 @@ import pytest
 
 import harness
 from api.given import NOBODY, check_problem, committee, ids, membership, new_key, organisation, person
-from membership.officers import appoint, caller, office, officer
+from membership.staff import acting_as, appointed, officer, standing_office
 
 ATTESTED = ("academic_rank", "no_failed_course", "party_or_league_member")
 
@@ -54,7 +54,7 @@ def brief(finding):
 
 def test_a_union_in_order(client, union):
     for path, kind in ((union, "chair"), (f"{union}.a", "head"), (f"{union}.b", "head")):
-        appoint(client, office(client, path, kind)["id"], student(client, union))
+        appointed(client, standing_office(client, path, kind)["id"], student(client, union))
     report = client.get(f"/v1/organisations/{union}:self_check").expect(200).json()
     assert (report["kind"], report["as_of"], report["rule_pack"], report["exceeded"]) == ("union", "2026-09-15", "2020", 0)
     found = check(client, union)
@@ -74,13 +74,13 @@ def test_a_union_out_of_order(client, union):
     deep = organisation(client, f"{union}.a.deep")["path"]
     branch = organisation(client, f"{union}.branch", "college_branch")["path"]
     organisation(client, f"{branch}.x")
-    presidium = office(client, union, "vice_chair", seats=6)
+    presidium = standing_office(client, union, "vice_chair", seats=6)
     for _ in range(6):
-        appoint(client, presidium["id"], student(client, union))
+        appointed(client, presidium["id"], student(client, union))
     secretary, place, _ = officer(client, deep, "secretary")
     officer(client, f"{branch}.x", "secretary")  # a branch checks itself
     fresh = student(client, union, grade=2026)
-    appoint(client, office(client, union, "officer")["id"], fresh)
+    appointed(client, standing_office(client, union, "officer")["id"], fresh)
     membership(client, fresh, f"{union}.b")
     membership(client, student(client, union), f"{union}.b")
     found = check(client, union)
@@ -96,7 +96,7 @@ def test_a_union_out_of_order(client, union):
 
 
 def test_many_are_counted_and_fifty_named(client, campus, union):
-    place = office(client, union, "officer", seats=100)
+    place = standing_office(client, union, "officer", seats=100)
     campus.sql(f"""
         SET search_path = membership, campus, public;
         WITH one AS (INSERT INTO person (id, student_number, name, home)
@@ -110,7 +110,7 @@ def test_many_are_counted_and_fifty_named(client, campus, union):
 def test_a_society(client, union):
     path = organisation(client, f"{union}.go", "society")["path"]
     chair = student(client, union)
-    place = office(client, path, carries_over=True)
+    place = standing_office(client, path, carries_over=True)
     for _ in range(19):
         membership(client, student(client, union), path)
     membership(client, student(client, union), path, kind="honorary")
@@ -118,7 +118,7 @@ def test_a_society(client, union):
     assert brief(found["members_at_least"]) == ("exceeded", 19, 20) and brief(found["leader_in_office"]) == ("exceeded", 1, 0)
     assert found["leader_in_office"]["office_ids"] == [place["id"]] and found["staff_at_most"]["outcome"] == "not_applicable"
     membership(client, chair, path)
-    held = appoint(client, place["id"], chair, since="2025-01-01", term_until="2026-01-01")
+    held = appointed(client, place["id"], chair, since="2025-01-01", term_until="2026-01-01")
     found = check(client, path)
     assert brief(found["members_at_least"]) == ("ok", 20, 20) and brief(found["leader_in_office"]) == ("ok", 0, 0)
     assert brief(found["terms_not_overdue"]) == ("exceeded", 1, 0) and found["terms_not_overdue"]["person_ids"] == [held["person_id"]]
@@ -129,7 +129,7 @@ def test_a_society(client, union):
 def test_offices_that_a_later_rule_keeps_apart(client, campus, union):
     both = student(client, union)
     for kind in ("deputy_head", "adviser"):
-        appoint(client, office(client, f"{union}.{'a' if kind == 'adviser' else 'b'}", kind)["id"], both)
+        appointed(client, standing_office(client, f"{union}.{'a' if kind == 'adviser' else 'b'}", kind)["id"], both)
     assert brief(check(client, union)["offices_compatible"]) == ("ok", 0, 0)
     rule = {"kind": "deputy_head", "other_kind": "adviser", "reach": "tree", "reason": "试"}
     made = client.post("/v1/incompatibilities", rule).expect(201).json()
@@ -141,9 +141,9 @@ def test_offices_that_a_later_rule_keeps_apart(client, campus, union):
 
 def test_as_of(client, union):
     former = student(client, union)
-    chair = office(client, union)
+    chair = standing_office(client, union)
     organisation(client, f"{union}.late", founded_on="2024-01-01")
-    appoint(client, chair["id"], former, since="2024-01-01", term_until="2025-01-01")
+    appointed(client, chair["id"], former, since="2024-01-01", term_until="2025-01-01")
     assert check(client, union, as_of="2024-06-01")["leader_in_office"]["outcome"] == "ok"
     assert check(client, union, as_of="2025-01-01")["leader_in_office"]["outcome"] == "exceeded"
     assert check(client, union, as_of="2023-12-31")["departments_at_most"]["found"] == 2
@@ -162,7 +162,7 @@ def attest(client, one, rule="academic_rank", value=12, **more):
 
 def test_what_is_attested_counts(client, campus, union):
     one, two = student(client, union), student(client, union)
-    held = {each: appoint(client, office(client, union, "officer")["id"], each) for each in (one, two)}
+    held = {each: appointed(client, standing_office(client, union, "officer")["id"], each) for each in (one, two)}
     attest(client, one).expect(201)
     assert check(client, union)["academic_rank"]["unknown_person_ids"] == [two]
     attest(client, two, value=31).expect(201)
@@ -175,7 +175,7 @@ def test_what_is_attested_counts(client, campus, union):
     assert brief(check(client, union)["party_or_league_member"]) == ("exceeded", 1, 1)
     listed = [a["attested_value"] for a in client.pages("/v1/attestations", "attestations", {"person_id": two, "page_size": 1})]
     assert listed == [31, 30]
-    with caller(campus, two) as herself:
+    with acting_as(campus, two) as herself:
         sections = {one["section"]: one["records"] for one in herself.get(f"/v1/people/{two}/export").expect(200).json()["sections"]}
     assert len(sections["attestations"]) == 2
     client.post(f"/v1/appointments/{held[two]['id']}:end", {"reason": "resigned"}).expect(200)
@@ -191,14 +191,14 @@ def test_what_cannot_be_attested(client, campus, union):
                                ({"valid_until": "2026-09-15"}, "attestation_over", "valid_until")):
         check_problem(attest(client, **{"one": one["id"], **asked}), 422, code, {f"/{field}": code})
     client.post("/v1/memberships", {"person_id": one["id"], "organisation": union}).expect(201)
-    with caller(campus, one["id"]) as herself:
+    with acting_as(campus, one["id"]) as herself:
         check_problem(attest(herself, one["id"]), 403, "own_attestation")
         stranger = person(client, committee(client))["id"]
         check_problem(attest(herself, stranger), 422, "person_unknown")
         attest(client, one["id"]).expect(201)
         attest(client, stranger).expect(201)
         assert {a["person_id"] for a in herself.get("/v1/attestations").json()["attestations"]} == {one["id"]}
-    with caller(campus, stranger) as other:  # one's own is shown to everyone
+    with acting_as(campus, stranger) as other:  # one's own is shown to everyone
         assert [a["attested_value"] for a in other.get("/v1/attestations").expect(200).json()["attestations"]] == [12]
 
 
@@ -225,7 +225,7 @@ def test_what_cannot_be_justified(client, campus, union):
     asked = {"rule": "staff_at_most", "reason": "x"}
     check_problem(client.post(path, {**asked, "valid_until": "2026-09-14"}), 422, "justification_over")
     one, _, _ = officer(client, f"{union}.a", "head", roles=[f"supervisor@{union}"])
-    with caller(campus, one["id"]) as own:
+    with acting_as(campus, one["id"]) as own:
         check_problem(own.post(path, asked), 403, "conflict_of_interest")
     client.post(f"/v1/organisations/{union}.none:justify", asked).expect(404)
 
@@ -234,8 +234,8 @@ def test_what_cannot_be_justified(client, campus, union):
 
 
 def test_what_if_changes_nothing_and_says_what_would_be(client, campus, union):
-    chair, held = office(client, union), office(client, f"{union}.a", "head")
-    leaving = appoint(client, held["id"], student(client, union))
+    chair, held = standing_office(client, union), standing_office(client, f"{union}.a", "head")
+    leaving = appointed(client, held["id"], student(client, union))
     fresh = student(client, union, grade=2026)
     before = (check(client, union), campus.value("SELECT count(*) FROM membership.appointment"))
     found, refused = what_if(client, union, [(chair["id"], fresh)])
@@ -248,14 +248,14 @@ def test_what_if_changes_nothing_and_says_what_would_be(client, campus, union):
 
 
 def test_what_would_be_refused(client, union):
-    chair, treasurer = office(client, union), office(client, union, "treasurer")
-    head = office(client, f"{union}.a", "head", seats=2)
+    chair, treasurer = standing_office(client, union), standing_office(client, union, "treasurer")
+    head = standing_office(client, f"{union}.a", "head", seats=2)
     one, two, three, gone = (student(client, union) for _ in range(4))
-    now = appoint(client, chair["id"], one)
-    appoint(client, head["id"], two)
+    now = appointed(client, chair["id"], one)
+    appointed(client, head["id"], two)
     client.patch(f"/v1/people/{gone}", {"status": "graduated"}, etag="*").expect(200)
-    elsewhere = office(client, home(union))["id"]
-    closed = office(client, union, "officer")["id"]
+    elsewhere = standing_office(client, home(union))["id"]
+    closed = standing_office(client, union, "officer")["id"]
     client.post(f"/v1/offices/{closed}:abolish").expect(200)
 
     def codes(pairs=(), **more):
@@ -283,9 +283,9 @@ def test_what_would_be_refused(client, union):
 
 def test_what_if_says_what_an_appointment_then_says(client, union):
     """The objections are those of CreateAppointment, case by case."""
-    chair, treasurer = office(client, union), office(client, union, "treasurer")
+    chair, treasurer = standing_office(client, union), standing_office(client, union, "treasurer")
     one, two = student(client, union), student(client, union)
-    appoint(client, chair["id"], one)
+    appointed(client, chair["id"], one)
     for place, somebody in ((chair, two), (treasurer, one), (chair, one), (treasurer, two), (treasurer, one)):
         foreseen = [objection["code"] for objection in what_if(client, union, [(place["id"], somebody)])[1]]
         asked = {"office_id": place["id"], "person_id": somebody, "chosen": "election"}
@@ -295,8 +295,8 @@ def test_what_if_says_what_an_appointment_then_says(client, union):
 
 
 def test_who_is_carried_over_makes_room(client, union):
-    place = office(client, union, carries_over=True)
-    old = appoint(client, place["id"], student(client, union), since="2025-01-01", term_until="2026-01-01")
+    place = standing_office(client, union, carries_over=True)
+    old = appointed(client, place["id"], student(client, union), since="2025-01-01", term_until="2026-01-01")
     found, refused = what_if(client, union, [(place["id"], student(client, union))])
     assert refused == [] and brief(found["terms_not_overdue"]) == ("ok", 0, 0) and brief(found["presidium_at_most"]) == ("ok", 1, 5)
     assert check(client, union)["terms_not_overdue"]["person_ids"] == [old["person_id"]]
@@ -304,8 +304,8 @@ def test_who_is_carried_over_makes_room(client, union):
 
 def test_nobody_plans_for_themselves(client, campus, union):
     one, _, _ = officer(client, union, roles=["chair"])
-    place = office(client, union, "vice_chair")
-    with caller(campus, one["id"]) as chair:
+    place = standing_office(client, union, "vice_chair")
+    with acting_as(campus, one["id"]) as chair:
         assert [objection["code"] for objection in what_if(chair, union, [(place["id"], one["id"])])[1]] == ["own_appointment"]
 
 
