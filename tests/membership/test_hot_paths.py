@@ -9,6 +9,7 @@ from membership.test_plans import nodes, prepared
 
 PEOPLE, ORGANISATIONS = 200_000, 1_000
 MOST_PAGES = 2_500  # of 8 KiB; 10 ms on a slow machine
+PAGES = {"vacancies of all": 12_000}  # who looks for the few must pass over the many: two pages of an index for each office
 SMALL = 10_000  # rows, some hundred pages: a table of these may be read through sooner than asked by index
 
 # As a restore would: without triggers, and so in seconds. Who reaches what is filled as person_reach_renew() would.
@@ -157,6 +158,7 @@ PATHS = {
     "why may they": ("explain_access", {"person_id": "{one}", "caller_id": "{one}", "caller_person": "{one}",
                                         "permission": "membership.people.read", "organisation": "hot.u7"}),
     "vacancies of a union": ("list_vacancies", {"within": "hot.u7"}),
+    "vacancies of all": ("list_vacancies", {}),
     "a transcript": ("list_credits", {"id": "{one}"}),
 }
 
@@ -171,4 +173,4 @@ def test_found_by_index(full, path):
                if node["Node Type"] in ("Seq Scan", "Parallel Seq Scan") and node["Relation Name"] in full.big]
     assert not through, f"{statement} reads {through} through:\n{shown}"
     pages = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
-    assert pages <= MOST_PAGES, f"{statement} touches {pages} pages:\n{shown}"
+    assert pages <= PAGES.get(path, MOST_PAGES), f"{statement} touches {pages} pages:\n{shown}"

@@ -169,6 +169,7 @@ END $$;
 CREATE TRIGGER appointment_ends BEFORE UPDATE OF until ON appointment
     FOR EACH ROW WHEN (NEW.until IS DISTINCT FROM OLD.until) EXECUTE FUNCTION appointment_ends();
 CREATE INDEX appointment_office ON appointment (office_id, since);
+CREATE INDEX appointment_open ON appointment (office_id) INCLUDE (since, term_until, acting) WHERE until IS NULL;
 CREATE INDEX appointment_organisation ON appointment (organisation, id);
 CREATE INDEX appointment_subtree ON appointment USING gist (organisation);
 CREATE INDEX appointment_person ON appointment (person_id, id);
