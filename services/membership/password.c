@@ -12,8 +12,8 @@
 #include <utf8proc.h>
 
 enum {
-    MEMORY = 19 * 1024 * 1024,
-    PASSES = 2,
+    MEMORY = 9 * 1024 * 1024,
+    PASSES = 4,
     LONGEST_TAIL = 4, /* what is put behind a common word to pass: "password2024" */
     SHORTEST_OWN = 4, /* a name of one or two characters stands in much by chance */
 };
@@ -22,7 +22,7 @@ _Static_assert(PASSWORD_HASH == crypto_pwhash_STRBYTES, "libsodium's text of a h
 
 /* Of a password that nobody knows, with the parameters above: so that to find no account takes as long as to find one. */
 static const char nobody[] =
-    "$argon2id$v=19$m=19456,t=2,p=1$xv/F/SbhtXbGxn++1XsJjQ$e3DiwJleVandJMFxPa992SRw+UjLfxrUpEKwrqQ4cMU";
+    "$argon2id$v=19$m=9216,t=4,p=1$GPvd+IJg5hryubGdrGyYpQ$rgg0F303moClihNbKdN23Zho6ZaBQxaGTngAUw9Zrws";
 
 static atomic_ulong hashes;
 

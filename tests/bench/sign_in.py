@@ -1,5 +1,5 @@
 """sign_in.py -- what others notice while fifty people a second sign in: reads, lists and writes at a steady pace, in turns with and
-without. A sign-in costs some 25 ms of a processor (Argon2id, 19 MiB), which is more than half of two cores."""
+without. A sign-in costs some 12 ms of a processor (Argon2id), which is a third of two cores."""
 
 import http.client
 import json

@@ -314,7 +314,7 @@ def test_old_hashes_are_renewed(campus, anonymous, one):
     assert campus.value(f"SELECT password_hash FROM {where}").startswith("$argon2id$v=19$m=8192,t=1,p=1$")
     for _ in range(2):
         sign_in(anonymous, one["student_number"]).expect(201)
-        assert campus.value(f"SELECT password_hash FROM {where}").startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+        assert campus.value(f"SELECT password_hash FROM {where}").startswith("$argon2id$v=19$m=9216,t=4,p=1$")
 
 
 def test_flood_is_told_to_come_again(campus, one):
