@@ -237,16 +237,6 @@ const char *call_found(const struct call *call, const char *column)
     return call->found ? call->found[i] : NULL;
 }
 
-void call_secret_key(const struct call *call, const char *purpose, uint8_t key[32])
-{
-    static const char context[] = "campus.key."; /* apart from page tokens and the secrets of calls */
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, call->secret, PAGE_SECRET, 32);
-    crypto_generichash_update(&state, (const uint8_t *)context, sizeof context - 1);
-    crypto_generichash_update(&state, (const uint8_t *)purpose, strlen(purpose));
-    crypto_generichash_final(&state, key, 32);
-}
-
 /* ---- what a handler adds and says ---- */
 
 void call_add(struct call *call, const char *name, const char *value)

@@ -36,15 +36,12 @@ void call_derive_secret(const struct call *call, uint8_t secret[32]);
 const uint8_t *call_secret(const struct call *call);
 
 /* A hash of bytes under the server's secret: equal for equal ones, and nobody else can tell from it which. `purpose` keeps
- * hashes of one kind apart from those of another. */
+ * hashes of one kind apart from those of another. Of no bytes it is a key of the server's for that purpose. */
 enum { CALL_HASH = 32 };
 void call_hash(const struct call *call, const char *purpose, struct slice bytes, uint8_t hash[CALL_HASH]);
 
 /* In .check: a column of the row that .first has found, as SQL's text (a bool: "true", "false"). NULL: no row, or NULL. */
 const char *call_found(const struct call *call, const char *column);
-
-/* A key of the server's for one purpose ("transcript"), derived from its secret: the same in every process and for every call. */
-void call_secret_key(const struct call *call, const char *purpose, uint8_t key[32]);
 
 /* Adds a parameter that the method's .adds names. Values are SQL's text format; NULL is NULL. */
 void call_add(struct call *call, const char *name, const char *value);

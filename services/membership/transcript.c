@@ -17,8 +17,8 @@ static void key_pair(const struct call *call, uint8_t public_key[crypto_sign_PUB
                      uint8_t secret_key[crypto_sign_SECRETKEYBYTES])
 {
     uint8_t seed[crypto_sign_SEEDBYTES];
-    _Static_assert(crypto_sign_SEEDBYTES == 32, "call_secret_key() gives 32 bytes");
-    call_secret_key(call, "transcript", seed);
+    _Static_assert(crypto_sign_SEEDBYTES == CALL_HASH, "call_hash() gives 32 bytes");
+    call_hash(call, "transcript key", slice_text(""), seed);
     crypto_sign_seed_keypair(public_key, secret_key, seed);
     sodium_memzero(seed, sizeof seed);
 }
