@@ -1,6 +1,7 @@
 """stack.py -- a clone of the checkout, started by docker compose as an operator would: a project, an image and a port of its
 own, so that it runs beside others. Needs an engine on this machine, and root to look at the containers' processes."""
 
+import contextlib
 import csv
 import io
 import json
@@ -85,6 +86,16 @@ class Stack:
 
     def up(self, *arguments):
         self.compose("up", "--detach", "--wait", *arguments)
+
+    @contextlib.contextmanager
+    def with_files(self, *files, **settings):
+        """In it, these compose files stand behind the first."""
+        kept = self.environment
+        self.environment = {**kept, **settings, "COMPOSE_FILE": ":".join(("docker-compose.yml", *files))}
+        try:
+            yield
+        finally:
+            self.environment = kept
 
     def key(self):
         """A new API key's secret, of an administrator."""

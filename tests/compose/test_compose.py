@@ -10,6 +10,7 @@ import pytest
 from compose.stack import SERVICES, Stack, docker
 from harness import sum_samples, wait_until
 from load import Traffic, assert_kept_once
+from membership.mail_server import FROM, MailServer
 
 # What each container may read, by its name below /run/secrets.
 MAY_READ = {
@@ -227,6 +228,24 @@ def test_killed_inside_postgres(stack):
     stack.wait_healthy()
     assert stack.containers("postgres")[0]["State"]["Pid"] == postgres["State"]["Pid"]
     assert_kept_once(stack, traffic)
+
+
+def test_mail_goes_out_where_it_may(stack, client):
+    """By the file that says so, and by no other. The host is a mail server outside, which is greeted and, as it offers no TLS, given
+    nothing."""
+    address = json.loads(docker("network", "inspect", f"{stack.project}_outside").stdout)[0]["IPAM"]["Config"][0]["Gateway"]
+    person = client.post("/v1/people", {"student_number": "2026990099", "name": "李雷", "home": "university.cs",
+                                        "email": "li@example.edu.cn"}).expect(201).json()
+    client.post(f"/v1/people/{person['id']}:invite", {"deliver": "email"}).expect(200)
+    with MailServer(address=address) as server:
+        with stack.with_files("deploy/compose-mail.yml", CAMPUS_MAIL_URL=f"smtp://{address}:{server.port}", CAMPUS_MAIL_FROM=FROM,
+                              CAMPUS_ACCOUNT_URL="https://campus.example.edu.cn/account#"):
+            stack.up()
+            wait_until(lambda: server.greetings, "membership greets the mail server", 30)
+        stack.up()
+    assert not server.letters
+    membership, = stack.containers("membership")
+    assert f"{stack.project}_outside" not in membership["NetworkSettings"]["Networks"]
 
 
 def test_stop_is_graceful(stack):

@@ -38,8 +38,8 @@ class MailServer:
     """Keeps what it takes in `letters`. `answers` has what it says in place of 250: {"RCPT": "550 nobody here"}. `on_letter`
     is called with a letter before it is answered."""
 
-    def __init__(self, port=0, certificate=None, implicit_tls=False, user=None):
-        self.port = port
+    def __init__(self, port=0, certificate=None, implicit_tls=False, user=None, address="127.0.0.1"):
+        self.address, self.port = address, port
         self.letters, self.senders, self.recipients, self.greetings = [], [], [], []
         self.answers = {}
         self.on_letter = None
@@ -69,7 +69,7 @@ class MailServer:
         asyncio.set_event_loop(self.loop)
         tls = self._tls() if self.implicit_tls else None
         self.server = self.loop.run_until_complete(
-            self.loop.create_server(self._session, "127.0.0.1", self.port, ssl=tls, reuse_address=True))
+            self.loop.create_server(self._session, self.address, self.port, ssl=tls, reuse_address=True))
         self.port = self.server.sockets[0].getsockname()[1]
         self.started.set()
         self.loop.run_forever()

@@ -10,6 +10,7 @@ from hosts import workers_at
 from load import Traffic, assert_kept_once, found, workers
 
 READ = "/v1/organisations?page_size=1"
+WITHIN = 1.5  # seconds in which a revocation takes effect: the second that gateways remember, and a test's own pace
 
 
 def live_workers(spread):
@@ -64,6 +65,20 @@ def test_a_gateway_comes_moves_and_goes(spread, key, added):
     for worker in workers(spread):
         wait_until(lambda: f"gateway lost endpoint=tcp://{second.address}" in worker.log(),
                    "the worker has let go of the second gateway")
+
+
+def test_a_revocation_reaches_each_gateway_within_a_second(spread, key, added):
+    """Each remembers by itself what it was told of a key, and none is told of the end: it forgets after a second."""
+    second = added(spread.add_gateway())
+    spread.know_gateways()
+    wait_until(lambda: workers_at(second) == 2, "the second gateway has the workers")
+    with spread.client(key) as client, contextlib.ExitStack() as stack:
+        made = client.post("/v1/keys", {"name": "a", "permissions": ["membership.organisations.read"]}).expect(201).json()
+        own = [stack.enter_context(Client(gateway.address, 8080, made["secret"])) for gateway in (spread.entrance, second)]
+        for one in own:
+            one.get(READ).expect(200)
+        client.post(f"/v1/keys/{made['id']}:revoke").expect(200)
+        wait_until(lambda: [one.get(READ).status for one in own] == [401, 401], "both have heard", WITHIN)
 
 
 def test_a_host_is_cut_off_under_load(spread, key):
