@@ -13,6 +13,7 @@ enum {
     READY_MS = 20, /* between two READYs, until a ping answers one */
     PING_MS = 250, /* what a gateway keeps to, and how often its silence is counted */
     MOST_SILENCE = 3, /* pings missed: that gateway is gone, or takes us for gone */
+    LONGEST_SLEEP_US = 10000000, /* between two ticks; far below what an answer under a minted key is kept for */
     MOST_UNREACHED = 250, /* ticks without a connection, five seconds of eager ones: then it is dialled anew */
     EAGER_READIES = 50, /* then once in PING_MS: a gateway that does not answer may have refused us */
     MOST_CREDITS = 4096,
@@ -116,12 +117,20 @@ static struct bus_origin origin_of(const struct gateway *gateway, const BusEnvel
     return (struct bus_origin){ .gateway = gateway->index, .boot = envelope->boot, .id = envelope->id };
 }
 
+/* A request says how long it may take, not when it was sent. One that has waited in the socket while this process was stopped
+ * another worker has had since, and by now its answer may be forgotten, or its caller have lost the right to it. */
+static bool gateway_slept(struct gateway *gateway)
+{
+    gateway->slept = gateway->slept || clock_monotonic_us() - gateway->ticked_us > LONGEST_SLEEP_US;
+    return gateway->slept;
+}
+
 static void on_request(struct gateway *gateway, const BusEnvelope *envelope, struct slice body)
 {
     struct bus *bus = gateway->bus;
     struct bus_origin origin = origin_of(gateway, envelope);
     /* The gateway may send again what we still work on, when it took us for gone: the one answer will do. */
-    if (pending_find(bus, origin))
+    if (pending_find(bus, origin) || gateway_slept(gateway))
         return;
     if (gateway->pending >= (size_t)GENERATIONS * bus->options.credits) {
         refuse(gateway, origin);
@@ -239,17 +248,19 @@ static bool gateway_dial(struct gateway *gateway)
 static void gateway_lost(struct gateway *gateway)
 {
     log_warning("gateway lost", "endpoint=%s pending=%zu", gateway->endpoint, gateway->pending);
-    gateway->heard = false;
+    gateway->heard = gateway->slept = false;
     gateway->readies = 0;
     outbox_clear(&gateway->unsent);
     bus_socket_close(gateway->socket, 0);
     gateway->socket = NULL;
 }
 
-/* Silence is counted in ticks, not in time: a process that was stopped itself must not blame the gateway. A gateway
- * that has ended is noticed at once. */
+/* Silence is counted in ticks, not in time: a process that was stopped itself must not blame the gateway, which has
+ * given it up only where that was for long. A gateway that has ended is noticed at once. */
 static bool gateway_gone(struct gateway *gateway)
 {
+    if (gateway_slept(gateway))
+        return true;
     return gateway->heard && (++gateway->silence > MOST_SILENCE || !bus_socket_writable(gateway->socket));
 }
 
@@ -271,6 +282,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     (void)fd, (void)what;
     if (gateway_gone(gateway))
         gateway_lost(gateway);
+    gateway->ticked_us = clock_monotonic_us();
     gateway_drop_unreached(gateway);
     if (!gateway->heard && !gateway->listed) {
         gateway_close(gateway);
@@ -294,6 +306,7 @@ bool gateway_open(struct gateway *gateway, const struct dial *dial, const char *
     if (!gateway_dial(gateway))
         return false;
     gateway->open = gateway->listed = true;
+    gateway->ticked_us = clock_monotonic_us();
     outbox_init(&gateway->unsent);
     gateway->tick = evtimer_new(bus->base, on_tick, gateway);
     if (!gateway->tick)

@@ -28,6 +28,8 @@ struct gateway {
     uint32_t readies; /* sent without an answer */
     uint32_t silence; /* ticks since the last ping */
     uint32_t unreached; /* ticks without a connection */
+    int64_t ticked_us;
+    bool slept; /* this process was stopped: what lies in the socket is of before, and is left there */
     bool heard; /* a ping has answered our READY, and pings go on; of a gateway's several addresses, at one */
     bool drain_told;
     int64_t reported_us; /* 0: nothing told yet */

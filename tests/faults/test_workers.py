@@ -12,6 +12,7 @@ from load import (assert_kept_once, found, holder, key_header, lock_home, person
 SEED = 20261121
 CONNECTIONS = 15  # of a worker, in all its lanes
 CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'campus_membership'"
+SLEPT_SECONDS = 11  # then a worker leaves what it was sent before
 FROZEN_SECONDS = 3  # a frozen worker is noticed after three pings of 250 ms; the rest is for a busy machine
 
 
@@ -134,6 +135,30 @@ def test_refusal_is_final(split, split_admin):
             client.post("/v1/memberships", join).expect(201)
     sealed = split.sql("SELECT rows #>> '{}' FROM membership.answer WHERE jsonb_typeof(rows) = 'string'")
     assert sealed and all(code == "membership_overlaps" for code, in sealed)
+
+
+def test_nothing_is_done_after_a_long_sleep(split, split_admin):
+    """What a worker finds that was frozen for long others have done since, and their answers may be forgotten: it does none of it."""
+    with_workers(split, 2)
+    wait_quiet(split)
+    frozen = workers(split)[0]
+    with split.client(split_admin) as client:
+        people = [client.post("/v1/people", person()).expect(201).json()["id"] for _ in range(8)]
+        frozen.freeze()
+        begun = time.monotonic()
+        sent = [send(split, split_admin, "POST", "/v1/bans",
+                     json={"person_id": id, "organisation": "su", "until": "2099-01-01", "reason": "x"}) for id in people]
+        for one in sent:
+            one.answer().expect(201)
+        split.sql("UPDATE campus.clock SET shift = '301 seconds'")  # as long as an answer is kept under a key that the gateway minted
+        try:
+            wait_until(lambda: time.monotonic() - begun > SLEPT_SECONDS, "it has slept for long", 2 * SLEPT_SECONDS)
+            frozen.thaw()
+            split.wait_ready()
+            wait_quiet(split)
+            assert int(split.value("SELECT count(*) FROM membership.ban")) == len(people)
+        finally:
+            split.sql("UPDATE campus.clock SET shift = '0'")
 
 
 def test_all_gone(split, split_admin):
