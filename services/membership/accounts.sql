@@ -49,6 +49,17 @@ SELECT CASE WHEN t.used_at IS NOT NULL OR t.void_at IS NOT NULL THEN 'token_unkn
  WHERE t.token_hash = sha256(convert_to(:token, 'UTF8'))
    FOR UPDATE
 
+-- Who ends all sessions locks the account before, as a sign-in does: so the one that is just being opened is seen, and ends too.
+-- name: lock_account_of_token
+SELECT FROM account WHERE person_id = (SELECT person_id FROM account_token WHERE token_hash = sha256(convert_to(:token, 'UTF8')))
+   FOR UPDATE
+
+-- name: lock_account_own
+SELECT FROM account WHERE person_id = :caller_person::uuid FOR UPDATE
+
+-- name: lock_account_of
+SELECT FROM account WHERE person_id = :id::uuid FOR UPDATE
+
 -- A token is as good as the person: the network from which it came is known from now on, and sessions of before are over.
 -- name: set_up_account
 WITH used AS (

@@ -115,6 +115,6 @@ const struct method factor_methods[] = {
       .query = "lock_pending_totp, clear_recovery_codes, confirm_totp", .finish = confirm_finish },
     { "DisableTotp", .prepare = proof_prepare_own, .first = "find_own_account", .check = disable_check,
       .aside = ASIDE_HASH, .adds = "login_hash, verdict, account_version", .query = "lock_login, disable_totp" },
-    { "ResetFactor", .query = "target_factor, reset_factor" },
+    { "ResetFactor", .query = "target_factor, lock_account_of, reset_factor" },
     { 0 },
 };

@@ -14,9 +14,10 @@ SELECT p.id AS person_id, a.password_hash, a.version AS account_version, encode(
 -- name: lock_login
 SELECT pg_advisory_xact_lock(hashtextextended(:login_hash::text, 0))
 
--- What was found right is right only if it is so still, and if its code has not served meanwhile. Where a login has failed too
--- often from anywhere, the right password opens from a network that the person is known from. A wrong one is told there what it is
--- told of a login that nobody has, and counts as that does: so nobody learns who is known from where, nor that they are.
+-- What was found right is right only if it is so still, and if its code has not served meanwhile. Whether the account is locked the row
+-- itself is asked too: where it was waited for, the function sees it as it was before. Where a login has failed too often from anywhere,
+-- the right password opens from a network that the person is known from. A wrong one is told there what it is told of a login that
+-- nobody has, and counts as that does: so nobody learns who is known from where, nor that they are.
 -- name: sign_in
 WITH reached AS (
   SELECT max(wait_ms) AS wait_ms, coalesce(bool_or(NOT anywhere), false) AS from_there
@@ -39,7 +40,7 @@ taken AS (
          signed_in_at = campus.now()
     FROM asked
    WHERE asked.open AND :verdict IS NULL AND a.person_id = :found_person AND a.version = :account_version::bigint
-     AND sign_in_refusal(a.person_id) IS NULL
+     AND a.locked_at IS NULL AND sign_in_refusal(a.person_id) IS NULL
      AND (:totp_step::bigint IS NULL OR a.totp_step < :totp_step::bigint)
      AND (:recovery_hash::bytea IS NULL OR EXISTS (SELECT FROM spent))
   RETURNING a.person_id, a.totp_sealed IS NOT NULL AS second_factor),

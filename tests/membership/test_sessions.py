@@ -1,12 +1,15 @@
 """test_sessions.py -- sessions: how long they hold, how they are renewed, listed and ended."""
 
+import concurrent.futures
 import json
 
 import pytest
 
 from api.given import NOBODY, check_problem, new_key, person
 from harness import wait_until
-from membership.signing import PASSWORD, account, college, session, sign_in
+from load import wait_blocked
+from membership.signing import (OTHER_PASSWORD, PASSWORD, account, college, invite, second_factor, session, set_up,
+                                sign_in)
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +176,42 @@ def test_rate_and_keys_are_the_persons(campus, anonymous, one, holder):
     with campus.client(session(anonymous, one)) as other:
         again = other.post("/v1/account/totp:begin", {"password": PASSWORD}, headers=key).expect(200)
     assert first.json() == again.json() and again.headers["Idempotent-Replayed"] == "true"
+
+
+# What ends the sessions of an account: given a client, nobody, the person and a session of theirs.
+ENDINGS = {
+    "password_changed": lambda client, anonymous, one, own: own.post(
+        "/v1/account:change_password", {"old_password": PASSWORD, "new_password": OTHER_PASSWORD}),
+    "set_up_anew": lambda client, anonymous, one, own: set_up(anonymous, invite(client, one["id"])["token"], OTHER_PASSWORD),
+    "locked": lambda client, anonymous, one, own: client.post(f"/v1/people/{one['id']}/account:lock", {"reason": "test"}),
+    "factor_reset": lambda client, anonymous, one, own: client.post(f"/v1/people/{one['id']}/account:reset_factor"),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_session_that_is_just_being_opened_ends_too(campus, client, anonymous, one, holder, ending):
+    code = second_factor(campus, holder)[2][0] if ending == "factor_reset" else None
+    sign_in(anonymous, one["student_number"], OTHER_PASSWORD).expect(401)
+    with campus.cluster.session() as other, campus.client() as guest, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        other.sql("BEGIN; SELECT FROM membership.sign_in_failure FOR UPDATE")  # a sign-in forgives those
+        opened = pool.submit(sign_in, guest, one["student_number"], code=code)
+        wait_blocked(campus)
+        with campus.client(holder.key) as own:
+            ended = pool.submit(ENDINGS[ending], client, anonymous, one, own)
+            wait_blocked(campus, 2)
+            other.sql("COMMIT")
+            id = opened.result().expect(201).json()["id"]
+            ended.result().expect(200)
+    assert campus.value(f"SELECT revoked_at IS NOT NULL FROM membership.session WHERE id = '{id}'") == "t"
+
+
+def test_no_session_opens_behind_a_lock(campus, anonymous, one):
+    with campus.cluster.session() as other, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        other.sql(f"BEGIN; UPDATE membership.account SET locked_at = now(), locked_reason = 'test' WHERE person_id = '{one['id']}'")
+        opened = pool.submit(sign_in, anonymous, one["student_number"])
+        wait_blocked(campus)
+        other.sql("COMMIT")
+        check_problem(opened.result(), 401, "credentials_wrong")
 
 
 def test_issued_by_the_operator(campus, client, given):
