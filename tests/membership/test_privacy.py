@@ -326,6 +326,16 @@ def test_erasure_leaves_no_name(campus, client, own, anonymous, rich, somebody):
                       "ORDER BY id DESC LIMIT 2") == [["membership.ended"], ["person.erased"]]
 
 
+def test_erasure_finds_mail_to_earlier_addresses(campus, client, home, somebody):
+    one = membership(client, somebody, f"{home}.cs")
+    client.post(f"/v1/memberships/{one['id']}:expel", {"expulsion_reason": "test"}).expect(200)
+    client.patch(f"/v1/people/{somebody}", {"email": f"{new_label('later')}@campus.example"}, etag="*").expect(200)
+    mails = f"SELECT count(recipient) FROM membership.mail WHERE subject_id IN ('{one['id']}', '{somebody}')"
+    assert int(campus.value(mails)) == 2  # that they are expelled, and that the address has changed
+    client.post(f"/v1/people/{somebody}:erase", {}).expect(200)
+    assert int(campus.value(mails)) == 0
+
+
 def test_what_is_erased_stays_so(client, home, somebody):
     client.post(f"/v1/people/{somebody}:erase", {}).expect(200)
     check_problem(client.post(f"/v1/people/{somebody}:erase", {}), 409, "already_erased")

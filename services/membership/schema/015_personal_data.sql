@@ -84,11 +84,15 @@ DECLARE
                        + (SELECT count(*) FROM membership.account_token WHERE person_id = person);
 BEGIN
     IF NOT dry THEN
-        -- Whatever waits for them or went to them: by its token, or by the address that they had.
+        -- Whatever waits for them or went to them: by what it is about, as they may have had other addresses, and by the one that they had.
         UPDATE membership.mail
            SET recipient = NULL, failed_at = CASE WHEN sent_at IS NULL THEN coalesce(failed_at, campus.now()) END
          WHERE recipient IS NOT NULL
-           AND (subject_id = person OR subject_id IN (SELECT id FROM membership.account_token WHERE person_id = person)
+           AND (subject_id = person
+                OR subject_id IN (SELECT id FROM membership.account_token WHERE person_id = person
+                                   UNION ALL SELECT id FROM membership.appointment WHERE person_id = person
+                                   UNION ALL SELECT id FROM membership.application WHERE person_id = person
+                                   UNION ALL SELECT id FROM membership.membership WHERE person_id = person)
                 OR lower(recipient) = (SELECT lower(p.email) FROM membership.person p WHERE p.id = $1));
         DELETE FROM membership.session WHERE person_id = person;
         DELETE FROM membership.account_token WHERE person_id = person;
