@@ -336,6 +336,13 @@ def test_erasure_finds_mail_to_earlier_addresses(campus, client, home, somebody)
     assert int(campus.value(mails)) == 0
 
 
+def test_nobody_signs_in_as_who_is_erased(client, home):
+    graduate = person(client, f"{home}.cs", status="graduated")["id"]
+    client.post(f"/v1/people/{graduate}:invite", {}).expect(200)
+    client.post(f"/v1/people/{graduate}:erase", {}).expect(200)
+    check_problem(client.post(f"/v1/people/{graduate}:invite", {}), 409, "sign_in_not_allowed")
+
+
 def test_what_is_erased_stays_so(client, home, somebody):
     client.post(f"/v1/people/{somebody}:erase", {}).expect(200)
     check_problem(client.post(f"/v1/people/{somebody}:erase", {}), 409, "already_erased")

@@ -25,6 +25,18 @@ CREATE OR REPLACE FUNCTION is_here(person uuid, at timestamptz) RETURNS boolean 
                     WHERE p.id = $1 AND (p.status <> 'left' OR membership.day_of($2) < p.ended_on))
 $$;
 
+-- Nobody signs in as who is erased, though they had graduated.
+CREATE OR REPLACE FUNCTION sign_in_refusal(person uuid) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN p.erased_at IS NOT NULL OR NOT p.status = ANY (policy.statuses) THEN 'sign_in_not_allowed'
+        WHEN a.locked_at IS NOT NULL THEN 'account_locked'
+    END
+      FROM membership.account_policy policy
+     CROSS JOIN membership.person p
+      LEFT JOIN membership.account a ON a.person_id = p.id
+     WHERE p.id = $1
+$$;
+
 -- What the roles came with they have always held.
 UPDATE role_permission SET since = '-infinity';
 
