@@ -26,12 +26,16 @@ static bool refused(const struct call *call)
     return call->problem.status != STATUS_OK;
 }
 
-/* Not of what leaves open whether it was done, and is to be sent again. */
+/* Not of what leaves open whether it was done, or says to wait, and is to be sent again. */
 static bool refused_for_good(const struct call *call)
 {
-    enum status status = call->problem.status;
-    bool open = status == STATUS_INTERNAL || status == STATUS_UNAVAILABLE || status == STATUS_DEADLINE_EXCEEDED;
-    return refused(call) && !open && strcmp(call->problem.code, "request_in_progress") != 0;
+    static const bool open[STATUS_COUNT] = {
+        [STATUS_INTERNAL] = true,
+        [STATUS_UNAVAILABLE] = true,
+        [STATUS_DEADLINE_EXCEEDED] = true,
+        [STATUS_TOO_MANY_REQUESTS] = true,
+    };
+    return refused(call) && !open[call->problem.status] && strcmp(call->problem.code, "request_in_progress") != 0;
 }
 
 static void end(struct call *call)

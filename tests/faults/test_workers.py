@@ -137,6 +137,28 @@ def test_refusal_is_final(split, split_admin):
     assert sealed and all(code == "membership_overlaps" for code, in sealed)
 
 
+def test_wait_is_not_final(split, split_admin):
+    """Who is told to wait may send the same request again then, whichever worker told them."""
+    with_workers(split, 2)
+    wait_quiet(split)
+    keys = [key_header(f"wait-{n}") for n in range(8)]
+    login = {"login": "SN90000000", "password": "x"}
+    with split.client() as client:
+        for _ in range(5):
+            client.post("/v1/sessions", login).expect(401)
+    frozen = workers(split)[0]
+    frozen.freeze()
+    sent = [send(split, None, "POST", "/v1/sessions", json=login, headers=key) for key in keys]
+    for one in sent:
+        assert one.answer().expect(429, "too_many_attempts").headers["Retry-After"]
+    frozen.thaw()
+    split.wait_ready()
+    wait_quiet(split)
+    split.sql("DELETE FROM membership.sign_in_failure")
+    with split.client() as client:
+        assert {client.post("/v1/sessions", login, headers=key).code for key in keys[:5]} == {"credentials_wrong"}
+
+
 def test_nothing_is_done_after_a_long_sleep(split, split_admin):
     """What a worker finds that was frozen for long others have done since, and their answers may be forgotten: it does none of it."""
     with_workers(split, 2)
