@@ -67,7 +67,7 @@ static void change_check(struct call *call)
 
 const struct method account_methods[] = {
     { "InvitePerson", .check = invite_check, .adds = "token_id, token_hash",
-      .query = "target_invited, void_tokens, invite_person", .finish = invite_finish },
+      .query = "lock_person, target_invited, void_tokens, invite_person", .finish = invite_finish },
     { "SetUpAccount", .first = "find_token", .check = set_up_check, .aside = ASIDE_HASH, .adds = "password_hash",
       .query = "lock_token, lock_account_of_token, set_up_account" },
     { "ForgetAccount", .check = forget_check, .adds = "login_hash, token_id, token_hash", .queue_by = "login",

@@ -7,6 +7,7 @@ import pytest
 
 from api.given import NOBODY, check_problem, membership, new_key, new_label, new_number, person
 from harness import wait_until
+from load import wait_blocked
 from membership.signing import (OTHER_PASSWORD, PASSWORD, account, code_of, college, invite, now_of, second_factor, session,
                                 set_up, sign_in)
 from membership.staff import appoint, office, stand_for, today
@@ -401,6 +402,16 @@ def test_lock_and_unlock(campus, client, anonymous, given):
     with campus.client(secret) as holder:
         check_problem(holder.get("/v1/me"), 401, "unauthenticated")
     assert not stored(campus, "手机遗失")
+
+
+def test_no_invitation_behind_a_lock(campus, client, one):
+    with campus.cluster.session() as other, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        other.sql(f"""BEGIN; SELECT FROM membership.person WHERE id = '{one['id']}' FOR NO KEY UPDATE;
+                      UPDATE membership.account SET locked_at = now(), locked_reason = 'test' WHERE person_id = '{one['id']}'""")
+        invited = pool.submit(client.post, f"/v1/people/{one['id']}:invite", {})
+        wait_blocked(campus)
+        other.sql("COMMIT")
+        check_problem(invited.result(), 409, "account_locked")
 
 
 def test_nobody_locks_themselves_out(campus, client, one):
