@@ -398,6 +398,21 @@ def test_a_key_s_addresses_bind_the_keys_that_it_makes(new_campus):
         holder.post("/v1/keys", {**asked, "allowed_addresses": ["192.0.2.9"]}, headers=there).expect(201)
 
 
+def test_a_key_s_addresses_bind_the_keys_that_it_rotates(new_campus):
+    campus = new_campus(settings={"CAMPUS_TRUSTED_PROXIES": "127.0.0.1"})
+    with campus.client(campus.key()) as client:
+        narrow = new_key(client, "*", allowed_addresses=["192.0.2.0/24"])
+        others = [new_key(client, "*", allowed_addresses=addresses)["id"] for addresses in ([], ["192.0.0.0/16"], ["192.0.2.9"])]
+        with campus.client(narrow["secret"]) as holder:
+            there = {"X-Forwarded-For": "192.0.2.7"}
+            for wider in others[:2]:
+                refused = holder.post(f"/v1/keys/{wider}:rotate", headers={**there, "If-Match": "*"})
+                check_problem(refused, 403, "addresses_exceed_yours")
+            for own in (others[2], narrow["id"]):
+                holder.post(f"/v1/keys/{own}:rotate", headers={**there, "If-Match": "*"}).expect(200)
+        client.post(f"/v1/keys/{others[0]}:rotate", headers={"If-Match": "*"}).expect(200)
+
+
 def test_nobody_rotates_a_key_that_stands_for_another(campus, client, place):
     one = person(client, place[0])["id"]
     grant(client, one, "chair", place[1]).expect(201)

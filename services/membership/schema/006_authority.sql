@@ -386,6 +386,11 @@ RETURNS text LANGUAGE sql STABLE AS $$
         WHEN key.person_id IS DISTINCT FROM caller_person AND key.person_id IS NOT NULL THEN 'key_of_another'
         WHEN key.revoked_at IS NOT NULL OR key.expires_at <= campus.now() THEN 'already_revoked'
         WHEN NOT campus.holds(organisations, permissions, key.permissions, coalesce(key.organisation, '')) THEN 'permissions_exceed_yours'
+        WHEN EXISTS (SELECT FROM membership.api_key mine
+                      WHERE mine.id::text = caller_id AND cardinality(mine.allowed_addresses) > 0
+                        AND (cardinality(key.allowed_addresses) = 0
+                             OR NOT membership.lie_within(key.allowed_addresses, mine.allowed_addresses)))
+        THEN 'addresses_exceed_yours'
         ELSE membership.key_expiry_refusal(coalesce(key.expires_at, 'infinity'), caller_id)
     END
 $$;
