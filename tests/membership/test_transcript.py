@@ -5,6 +5,7 @@ import base64
 import concurrent.futures
 import contextlib
 import json
+import random
 import re
 import subprocess
 
@@ -367,6 +368,7 @@ BAD = [
     ("bad_data", lambda one: earned(one, None)),
     ("bad_data", lambda one: earned(one, "b10", earned_on="2999-01-01")),
     ("bad_data", lambda one: ("credit.earned", ["a", "list"])),
+    ("bad_data", lambda one: earned(one, random.Random(1).randbytes(4000).hex())),  # more than an index takes
     ("line_unknown", lambda one: ("credit.revoked", {"key": "never"})),
     ("key_reused", lambda one: earned(one, "good", credits=51)),
 ]

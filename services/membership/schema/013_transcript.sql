@@ -196,7 +196,7 @@ BEGIN
         PERFORM membership.credit_reverse(campus.new_id(), line, $1, data->>'reason', coalesce(actor, $1));
     END IF;
     RETURN NULL;
-EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+EXCEPTION WHEN data_exception OR integrity_constraint_violation OR program_limit_exceeded THEN
     GET STACKED DIAGNOSTICS broken = CONSTRAINT_NAME;
     RETURN CASE WHEN broken IN ('module_unknown', 'nothing_earned', 'earned_is_positive', 'earned_too_much') THEN broken ELSE 'bad_data' END;
 END $$;
