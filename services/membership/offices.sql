@@ -67,6 +67,11 @@ SELECT o.organisation <@ ANY (:scopes::ltree[]) AS visible, o.version,
                   WHERE a.office_id = o.id AND a.seat > :seats::int AND a.since IS DISTINCT FROM a.until
                     AND (a.until IS NULL OR a.until > campus.today()))
             THEN 'seats_in_use'
+            WHEN 'roles' = ANY (:set) AND EXISTS (
+                 SELECT FROM appointment a
+                  WHERE a.office_id = o.id AND a.person_id = :caller_person::uuid AND a.since IS DISTINCT FROM a.until
+                    AND (a.until IS NULL OR a.until > campus.today()))
+            THEN 'own_office' -- what they hold for a time would else be theirs for as long as the office
             WHEN 'roles' = ANY (:set)
             THEN roles_refusal(:roles::text[], o.organisation, :grant_organisations::text[], :grant_permissions::text[])
        END AS refusal

@@ -239,6 +239,14 @@ def as_themselves(campus, client, path, act):
         return act(own, one)
 
 
+def more_of_their_own(client, own, path, person_id):
+    """Who holds an office may name it anew, but not give it what they can do for a time."""
+    place = office(client, path)["id"]
+    appoint(client, place, person_id).expect(201)
+    own.patch(f"/v1/offices/{place}", {"title": place}, etag="*").expect(200)
+    return own.patch(f"/v1/offices/{place}", {"roles": ["officer"]}, etag="*")
+
+
 REFUSALS = {
     ("CreateOffice", "organisation_unknown"): lambda k, c, p: create(c, f"{p}.none"),
     ("CreateOffice", "office_title_taken"): lambda k, c, p: create(c, p, title=office(c, p)["title"]),
@@ -257,6 +265,7 @@ REFUSALS = {
     ("PatchOffice", "role_place_unknown"): lambda k, c, p: patch(c, p, {"roles": ["head@no.such"]}),
     ("PatchOffice", "roles_exceed_yours"): lambda k, c, p: weak(k, c, p, "membership.offices.write").patch(
         f"/v1/offices/{office(c, p)['id']}", {"roles": ["administrator"]}, etag="*"),
+    ("PatchOffice", "own_office"): lambda k, c, p: as_themselves(k, c, p, lambda own, one: more_of_their_own(c, own, p, one)),
     ("AbolishOffice", "office_abolished"): lambda k, c, p: c.post(f"/v1/offices/{abolished(c, p)}:abolish"),
     ("AbolishOffice", "abolished_before_established"): lambda k, c, p: c.post(
         f"/v1/offices/{office(c, p)['id']}:abolish", {"abolished_on": "2020-01-01"}),

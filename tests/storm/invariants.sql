@@ -46,7 +46,7 @@ SELECT f.id, f.type, f.subject
 
 -- name: no answer without its effect
 SELECT a.method, a.rows
-  FROM membership.answer a
+  FROM (SELECT method, rows FROM membership.answer WHERE jsonb_typeof(rows) <> 'string') AS a -- a string is a refusal
  WHERE a.rows = 'null'
     OR (a.method IN ('CreatePerson', 'PatchPerson')
         AND NOT EXISTS (SELECT FROM membership.person WHERE id::text = a.rows -> 0 ->> 'id'))
