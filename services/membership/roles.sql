@@ -38,7 +38,12 @@ facts AS (SELECT 'role.changed' AS type, name AS subject, '{}'::jsonb AS data FR
 SELECT '' = ANY (:scopes::text[]) AS permitted, version,
        CASE WHEN name = 'administrator' THEN 'administrator_stays'
             WHEN 'permissions' = ANY (:set::text[])
-             AND NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[], coalesce(:permissions::text[], '{}'), '')
+             AND NOT campus.covers(role_permissions(ARRAY[name]), coalesce(:permissions::text[], '{}'))
+             AND name IN (SELECT 'everyone' WHERE :caller_person::uuid IS NOT NULL
+                           UNION SELECT a.role FROM authority_from(:caller_person, campus.now()) a)
+            THEN 'own_role' -- what they hold for a time would else be theirs for as long as the role
+            WHEN 'permissions' = ANY (:set)
+             AND NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[], coalesce(:permissions, '{}'), '')
             THEN 'permissions_exceed_yours' END AS refusal
   FROM role
  WHERE name = :name::text

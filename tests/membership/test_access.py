@@ -277,6 +277,19 @@ def own_grant(campus, client, path):
         return grant(own, one, "officer", path)
 
 
+def more_of_their_own_role(campus, client, path):
+    """Who may do all for an hour would else keep it: by a role that is theirs for longer, or everyone's."""
+    one, name = person(client, path)["id"], "own_" + path.translate(str.maketrans("0123456789", "abcdefghij"))
+    client.post("/v1/roles", {"name": name, "title": "有", "permissions": ["membership.people.read"]}).expect(201)
+    grant(client, one, "administrator", until=campus.value("SELECT to_json(campus.now() + interval '1 hour')").strip('"')).expect(201)
+    with acting_as(campus, one) as own:
+        own.patch(f"/v1/roles/{name}", {"permissions": ["membership.people.*"]}, etag="*").expect(200)  # it is others'
+        check_problem(own.patch("/v1/roles/everyone", {"permissions": ["*"]}, etag="*"), 403, "own_role")
+        grant(client, one, name, path).expect(201)
+        own.patch(f"/v1/roles/{name}", {"title": "更", "permissions": ["membership.people.read"]}, etag="*").expect(200)
+        return own.patch(f"/v1/roles/{name}", {"permissions": ["membership.people.*"]}, etag="*")
+
+
 REFUSALS = {
     ("CreateRole", "role_taken"): lambda k, c, p: c.post("/v1/roles", {"name": "chair", "title": "x"}),
     ("CreateRole", "permissions_exceed_yours"): lambda k, c, p: narrow_role(
@@ -284,6 +297,7 @@ REFUSALS = {
     ("PatchRole", "permissions_exceed_yours"): lambda k, c, p: narrow_role(
         k, c, lambda n: n.patch("/v1/roles/officer", {"permissions": ["*"]}, etag="*")),
     ("PatchRole", "administrator_stays"): lambda k, c, p: c.patch("/v1/roles/administrator", {"permissions": []}, etag="*"),
+    ("PatchRole", "own_role"): more_of_their_own_role,
     ("DeleteRole", "role_builtin"): lambda k, c, p: c.delete("/v1/roles/chair"),
     ("DeleteRole", "role_in_use"): lambda k, c, p: custom_role(c, p),
     ("CreateGrant", "person_unknown"): lambda k, c, p: grant(c, "01890000-0000-7000-8000-000000000000", "head", p),
