@@ -436,6 +436,23 @@ def test_nobody_rotates_a_key_that_stands_for_another(campus, client, place):
         own.post(f"/v1/keys/{made['id']}:rotate").expect(200)
 
 
+def test_nobody_takes_a_key_that_outlasts_their_rights(campus, client, place):
+    """A system's key ends with nobody's office; an office's is for those who hold it."""
+    top, here, _ = place
+    one, other = person(client, top)["id"], person(client, top)["id"]
+    held = office(client, here, "chair", roles=["chair"])["id"]
+    appoint(client, held, one).expect(201)
+    grant(client, other, "chair", here).expect(201)
+    with acting_as(campus, one) as own, acting_as(campus, other) as another:
+        of_office = new_key(own, ["membership.people.read"], here, office_id=held)["id"]
+        of_system = new_key(client, ["membership.people.read"], here)["id"]
+        for holder in (own, another):
+            check_problem(holder.post(f"/v1/keys/{of_system}:rotate"), 403, "key_of_a_system")
+        check_problem(another.post(f"/v1/keys/{of_office}:rotate"), 403, "office_not_yours")
+        own.post(f"/v1/keys/{of_office}:rotate").expect(200)
+        another.post(f"/v1/keys/{of_system}:revoke").expect(200)  # to end it is anybody's who may
+
+
 def test_a_key_is_of_use_from_its_addresses_only(new_campus):
     campus = new_campus(settings={"CAMPUS_TRUSTED_PROXIES": "127.0.0.1"})
     with campus.client(campus.key()) as client:

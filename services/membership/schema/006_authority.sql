@@ -379,12 +379,19 @@ EXCEPTION WHEN invalid_text_representation THEN
 END $$;
 
 -- Why the caller, who holds `permissions[i]` in `organisations[i]`, may not have a key's new secret: who has it can do what
--- the key can, so it must be no more than they can.
+-- the key can, so it must be no more than they can. Of a person also for no longer: a system's key does not end with their rights, and
+-- an office's is for those who hold it.
 CREATE FUNCTION key_rotation_refusal(key api_key, organisations text[], permissions text[], caller_id text, caller_person uuid)
 RETURNS text LANGUAGE sql STABLE AS $$
     SELECT CASE
         WHEN key.person_id IS DISTINCT FROM caller_person AND key.person_id IS NOT NULL THEN 'key_of_another'
         WHEN key.revoked_at IS NOT NULL OR key.expires_at <= campus.now() THEN 'already_revoked'
+        WHEN caller_person IS NOT NULL AND key.person_id IS NULL AND key.office_id IS NULL THEN 'key_of_a_system'
+        WHEN caller_person IS NOT NULL AND key.office_id IS NOT NULL AND NOT EXISTS (
+             SELECT FROM membership.appointment a
+              WHERE a.office_id = key.office_id AND a.person_id = caller_person
+                AND a.since <= campus.today() AND (a.until IS NULL OR a.until > campus.today()))
+        THEN 'office_not_yours'
         WHEN NOT campus.holds(organisations, permissions, key.permissions, coalesce(key.organisation, '')) THEN 'permissions_exceed_yours'
         WHEN EXISTS (SELECT FROM membership.api_key mine
                       WHERE mine.id::text = caller_id AND cardinality(mine.allowed_addresses) > 0
