@@ -24,14 +24,16 @@ ON CONFLICT (organisation) DO UPDATE
    SET renewal = excluded.renewal, month = excluded.month, day = excluded.day, opens_days = excluded.opens_days,
        grace_days = excluded.grace_days, version = t.version + 1, updated_at = campus.now()
 
--- It counts for memberships that run already: their next day of renewal is the one behind today.
+-- It counts for memberships that run already: their next day of renewal is the one behind today. Who has a day that fits keeps it:
+-- they may have renewed beyond it, or be overdue.
 -- name: apply_term
 WITH term AS (SELECT t.*, next_renewal(t, campus.today()) AS next FROM membership_term t WHERE t.organisation = :organisation::ltree),
 applied AS (
   UPDATE membership m SET renew_by = term.next, version = m.version + 1, updated_at = campus.now()
     FROM term, organisation o
    WHERE o.path <@ term.organisation AND (SELECT n.organisation FROM term_of(o.path) n) = term.organisation
-     AND m.organisation = o.path AND m.until IS NULL AND m.kind <> 'honorary' AND m.renew_by IS DISTINCT FROM term.next
+     AND m.organisation = o.path AND m.until IS NULL AND m.kind <> 'honorary'
+     AND (extract(month FROM m.renew_by), extract(day FROM m.renew_by)) IS DISTINCT FROM (term.month::numeric, term.day::numeric)
   RETURNING m.id),
 reply AS (
   SELECT organisation::text, organisation::text AS set_for, renewal, month, day, opens_days, grace_days, version, updated_at,

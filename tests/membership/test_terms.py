@@ -56,6 +56,21 @@ def test_terms_reach_down_to_the_next(campus, client):
     assert campus.value(f"SELECT count(*) FROM membership.fact WHERE type = 'membership_term.set' AND subject = '{top}'") == "2"
 
 
+def test_a_term_that_is_set_again_undoes_no_renewal(campus, client, clock):
+    top = union(client)
+    term(client, top).expect(200)
+    renewed, overdue = (membership(client, person(client, top)["id"], top) for _ in range(2))
+    clock("2030-09-01")
+    assert post(client, renewed, "renew").expect(200).json()["renew_by"] == "2031-09-30"
+    assert term(client, top, grace_days=20).expect(200).json()["memberships"] == 0
+    clock("2030-10-05")
+    term(client, top, grace_days=10).expect(200)
+    assert (renew_by(client, renewed), renew_by(client, overdue)) == ("2031-09-30", "2030-09-30")
+    clock("2030-10-10")
+    assert [row["id"] for row in bulk(client, "expire", within=top).expect(200).json()["rows"]] == [overdue["id"]]
+    assert term(client, top, month=12, day=1).expect(200).json()["memberships"] == 1
+
+
 def test_what_is_no_term(campus, client):
     top = union(client)
     check_problem(term(client, top, day=None), 422, "term_has_a_day")
