@@ -128,10 +128,13 @@ SELECT p.id
  WHERE m.id = :id::uuid AND (m.person_id = :caller_person::uuid OR m.organisation <@ ANY (:scopes::ltree[]))
    FOR SHARE OF o FOR NO KEY UPDATE OF p
 
+-- A day beyond the next renewal would be one: who has named a day neither renews nor expires.
 -- name: target_membership_own
 SELECT coalesce(person_id = :caller_person::uuid, false) OR organisation <@ ANY (:scopes::ltree[]) AS visible, version,
-       CASE WHEN (person_id = :caller_person OR organisation <@ ANY (:scopes)) AND until IS NOT NULL THEN 'already_ended' END
-         AS refusal
+       CASE WHEN NOT (coalesce(person_id = :caller_person, false) OR organisation <@ ANY (:scopes)) THEN NULL
+            WHEN until IS NOT NULL THEN 'already_ended'
+            WHEN NOT organisation <@ ANY (:scopes) AND :until::date > greatest(renew_by, campus.today()) AND renew_by IS NOT NULL
+            THEN 'until_beyond_renewal' END AS refusal
   FROM membership
  WHERE id = :id::uuid
    FOR UPDATE

@@ -71,6 +71,21 @@ def test_a_term_that_is_set_again_undoes_no_renewal(campus, client, clock):
     assert term(client, top, month=12, day=1).expect(200).json()["memberships"] == 1
 
 
+def test_who_names_the_day_on_which_they_leave_still_renews(campus, client, clock):
+    """Else a day in the far future would do for all renewals."""
+    top = union(client)
+    term(client, top).expect(200)
+    with somebody(campus, client) as anyone:
+        made = membership(client, anyone.person["id"], top)
+        check_problem(post(anyone, made, "leave", until="2099-01-01"), 422, "until_beyond_renewal", {"/until": "until_beyond_renewal"})
+        post(anyone, made, "leave", until="2030-09-30").expect(200)
+        late = membership(client, anyone.person["id"], top, kind="probationary")
+        clock("2030-10-05")
+        post(anyone, late, "leave").expect(200)
+        free = membership(client, anyone.person["id"], union(client))
+        post(anyone, free, "leave", until="2099-01-01").expect(200)
+
+
 def test_what_is_no_term(campus, client):
     top = union(client)
     check_problem(term(client, top, day=None), 422, "term_has_a_day")
