@@ -11,13 +11,13 @@ const struct method application_methods[] = {
     { "GetApplication", .query = "get_application" },
     { "ListApplications", .query = "list_applications", .count = "count_applications", .lane = LANE_HEAVY },
     { "AssignReviewers", .query = "target_application_open, check_reviewers, assign_reviewers" },
-    { "SetInterview", .query = "target_application_open, set_interview" },
+    { "SetInterview", .query = "lock_applicant, target_application_open, set_interview" },
     { "DeclareConflict", .query = "target_application_recusal, recuse" },
-    { "CreateApplicationComment", .query = "target_application_seen, create_application_comment" },
+    { "CreateApplicationComment", .query = "lock_applicant, target_application_seen, create_application_comment" },
     { "ListApplicationComments", .query = "target_application_comments, list_application_comments",
       .lane = LANE_HEAVY },
     { "AcceptApplication", .query = "lock_campaign_decided, lock_track_decided, lock_applicant, "
                                     "target_application_accepted, accept_application" },
-    { "RefuseApplication", .query = "target_application_open, refuse_application" },
+    { "RefuseApplication", .query = "lock_applicant, target_application_open, refuse_application" },
     { 0 },
 };

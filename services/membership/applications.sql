@@ -166,6 +166,10 @@ SELECT count(*) AS total_count
 
 -- ---- the reviewers' ----
 
+-- Before what is written to the applicant or about them: who is erased meanwhile would else keep it.
+-- name: lock_applicant
+SELECT p.id FROM application a JOIN person p ON p.id = a.person_id WHERE a.id = :id::uuid FOR NO KEY UPDATE OF p
+
 -- What reviewers do to an application that is open; who is too near to judge does none of it.
 -- name: target_application_open
 SELECT a.person_id = :caller_person::uuid OR reviews(:scopes::ltree[], c.organisation, a) AS visible, a.version,
@@ -287,9 +291,6 @@ SELECT o.path::text
   JOIN organisation o ON o.path = coalesce(:track::ltree, a.choices[1])
  WHERE a.id = :id::uuid
    FOR SHARE OF o
-
--- name: lock_applicant
-SELECT p.id FROM application a JOIN person p ON p.id = a.person_id WHERE a.id = :id::uuid FOR NO KEY UPDATE OF p
 
 -- The first reason is the one that is told: of the caller, then of the application, then of the applicant, then of the quota.
 -- name: target_application_accepted

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from api.given import NOBODY, check_problem, membership, new_key, person, union
-from load import Sent
+from load import Lock, Sent, send, wait_blocked
 from membership.recruiting import (PLANNED, QUESTIONS, act, applied, branches, campaign, draft, reviewer, somebody,
                                    submitted)
 from membership.staff import acting_as, grant
@@ -376,6 +376,25 @@ def at_once(campus, secret, asked):
             return ask(caller)
 
     return [sent.answer() for sent in [Sent(lambda ask=ask: send(ask)) for ask in asked]]
+
+
+@pytest.mark.parametrize("verb, fields", [("refuse", {"reason": "名额有限"}), ("interview", WHEN),
+                                          ("comments", {"text": "李雷迟到"})])
+def test_who_is_erased_while_they_are_judged_leaves_nothing(campus, client, admin, verb, fields):
+    made = campaign(client, union(client))
+    with somebody(campus, client, email="lilei@campus.example") as anyone:
+        one, who = submitted(anyone, made["id"])["id"], anyone.person["id"]
+    with Lock(campus, f"SELECT FROM membership.application WHERE id = '{one}' FOR UPDATE") as held:
+        path = f"/v1/applications/{one}" + ("/comments" if verb == "comments" else f":{verb}")
+        judged = send(campus, admin, "POST", path, json=fields)
+        wait_blocked(campus, 1)
+        erased = send(campus, admin, "POST", f"/v1/people/{who}:erase", json={})
+        wait_blocked(campus, 2)
+        held.release()
+        assert judged.answer().status in (200, 201)
+        erased.answer().expect(200)
+    assert campus.value(f"SELECT count(*) FROM membership.mail WHERE subject_id = '{one}' AND recipient IS NOT NULL") == "0"
+    assert campus.value(f"SELECT count(*) FROM membership.application_comment WHERE application_id = '{one}' AND text <> '—'") == "0"
 
 
 def test_two_decide_at_once(campus, client, admin):
