@@ -209,6 +209,28 @@ def test_who_supervises(client, campus, tree):
     assert tree in subtrees and f"{tree}.chess" not in subtrees
 
 
+@pytest.fixture
+def associations_register(campus):
+    campus.sql("INSERT INTO membership.registration_policy VALUES ('association', 2026, true, 9, 1, 10, 31, '{}')")
+    yield
+    campus.sql("DELETE FROM membership.registration_policy WHERE kind = 'association'")
+
+
+@pytest.mark.usefixtures("associations_register")
+def test_who_leads_anew_reviews_what_waits(client, campus):
+    """Nothing stands above it and no row says who supervises: the committee of today does, also what was submitted to another."""
+    first, second, path = committee(client), committee(client), new_label("l")
+    client.post("/v1/organisations", {"path": path, "kind": "association", "title": "青协", "led_by": first}).expect(201)
+    sent = submitted(client, path)
+    assert sent["supervisor"] == first
+    client.patch(f"/v1/organisations/{path}", {"led_by": second}, etag="*").expect(200)
+    with campus.client(new_key(client, "membership.*", first)["secret"]) as before:
+        check_problem(before.get(f"/v1/registrations/{sent['id']}"), 404)
+    with campus.client(new_key(client, "membership.*", second)["secret"]) as now:
+        assert now.get(f"/v1/registrations/{sent['id']}").expect(200).json()["supervisor"] == second
+        decide(now, sent).expect(200)
+
+
 def test_what_supervision_cannot_be(client, campus, tree):
     for path, supervisor, code, pointer in ((f"{tree}.none", tree, "organisation_unknown", "subtree"),
                                             (tree, f"{tree}.none", "supervisor_unknown", "/supervisor"),

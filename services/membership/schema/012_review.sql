@@ -168,6 +168,8 @@ BEGIN
 END $$;
 CREATE TRIGGER supervision_changed AFTER INSERT OR UPDATE OR DELETE ON supervision
     FOR EACH STATEMENT EXECUTE FUNCTION supervision_changed();
+CREATE TRIGGER supervision_changed AFTER UPDATE ON organisation
+    FOR EACH ROW WHEN (NEW.led_by IS DISTINCT FROM OLD.led_by) EXECUTE FUNCTION supervision_changed();
 
 -- What waits: with the organisation, what it has still to submit; with its supervisor, what was submitted.
 CREATE VIEW office_items_registrations AS
