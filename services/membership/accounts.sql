@@ -8,6 +8,7 @@ SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,
             sign_in_refusal(p.id),
             CASE WHEN :deliver::text = 'email' AND p.email IS NULL THEN 'no_email' END,
             CASE WHEN :deliver = 'email' THEN NULL
+                 WHEN p.id = :caller_person::uuid THEN 'own_account' -- who finds a session open would have the account
                  WHEN EXISTS (SELECT FROM account a WHERE a.person_id = p.id)
                   AND NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[],
                                        ARRAY['membership.accounts.recover'], p.home)

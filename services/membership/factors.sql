@@ -78,6 +78,7 @@ facts AS (SELECT 'account.second_factor_off' AS type, person_id::text AS subject
 -- name: target_factor
 SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,
        CASE WHEN NOT p.home <@ ANY (:scopes) THEN NULL
+            WHEN p.id = :caller_person::uuid THEN 'own_account' -- the password is asked for where they end it themselves
             WHEN a.totp_sealed IS NULL THEN 'no_second_factor'
             WHEN authority_exceeds(p.id, :grant_organisations::text[], :grant_permissions::text[]) THEN 'authority_exceeds_yours'
        END AS refusal

@@ -34,6 +34,8 @@ judged AS (
               WHEN p.id IS NULL AND g.home_asked IS NULL THEN 'required'
               WHEN (p.id IS NULL OR g.home_name IS NOT NULL) AND h.path IS NULL THEN 'home_unknown'
               WHEN (p.id IS NULL OR g.home_name IS NOT NULL) AND NOT h.permitted THEN 'home_not_permitted'
+              WHEN change.readdressed AND p.id = :caller_person::uuid AND EXISTS (SELECT FROM account a WHERE a.person_id = p.id)
+              THEN 'own_account'
               WHEN change.readdressed AND EXISTS (SELECT FROM account a WHERE a.person_id = p.id)
                AND NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[],
                                     ARRAY['membership.accounts.recover'], p.home)

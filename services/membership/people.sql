@@ -191,9 +191,10 @@ SELECT EXISTS (SELECT FROM person_reach r
             WHEN (('email' = ANY (:set) AND :email IS DISTINCT FROM p.email)
                   OR ('student_number' = ANY (:set) AND :student_number IS DISTINCT FROM p.student_number))
              AND EXISTS (SELECT FROM account a WHERE a.person_id = p.id)
-             AND NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[],
-                                  ARRAY['membership.accounts.recover'], p.home)
-            THEN 'recover_not_permitted'
+             AND (p.id = :caller_person::uuid
+                  OR NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[],
+                                      ARRAY['membership.accounts.recover'], p.home))
+            THEN CASE WHEN p.id = :caller_person THEN 'own_account' ELSE 'recover_not_permitted' END
             WHEN (:set && '{email,student_number}' OR ('status' = ANY (:set) AND :status::text = 'left'))
              AND authority_exceeds(p.id, :grant_organisations, :grant_permissions)
             THEN 'authority_exceeds_yours' END AS refusal

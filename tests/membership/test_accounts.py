@@ -10,7 +10,7 @@ from harness import wait_until
 from load import wait_blocked
 from membership.signing import (OTHER_PASSWORD, PASSWORD, account, code_of, college, invite, now_of, second_factor, session,
                                 set_up, sign_in)
-from membership.staff import appoint, office, stand_for, today
+from membership.staff import appoint, grant, office, stand_for, today
 
 PEOPLE_ONLY = [("/v1/account:change_password", {"old_password": "a", "new_password": "b"}), ("/v1/account/totp:begin", {}),
                ("/v1/account/totp:confirm", {"code": "123456"}), ("/v1/account/totp:disable", {"password": "a"})]
@@ -419,6 +419,21 @@ def test_nobody_locks_themselves_out(campus, client, one):
     stand_for(campus, key, one["id"])
     with campus.client(key["secret"]) as own:
         check_problem(own.post(f"/v1/people/{one['id']}/account:lock", {"reason": "a"}), 409, "own_account")
+
+
+def test_an_open_session_is_not_yet_the_account(campus, client, anonymous, given):
+    """Not even of somebody who recovers others' accounts: password and factor are changed with the password."""
+    one = account(client, anonymous, given, email=f"{new_label('chief')}@campus.example")
+    grant(campus, one["id"], ["membership.accounts.*", "membership.people.*"])
+    with campus.client(session(anonymous, one)) as own:
+        second_factor(campus, own)
+        check_problem(own.post(f"/v1/people/{one['id']}:invite", {}), 403, "own_account")
+        check_problem(own.post(f"/v1/people/{one['id']}/account:reset_factor"), 403, "own_account")
+        assert "token" not in invite(own, one["id"], deliver="email")
+        for change in ({"email": "other@campus.example"}, {"student_number": new_label("other")}):
+            check_problem(own.patch(f"/v1/people/{one['id']}", change, etag="*"), 403, "own_account")
+        assert roster(own, one, "email", "other@campus.example") == ("own_account", "email")
+        own.patch(f"/v1/people/{one['id']}", {"class_name": "计科2班", "email": one["email"]}, etag="*").expect(200)
 
 
 # -- who may -----------------------------------------------------------------------------------------------------------
