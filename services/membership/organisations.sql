@@ -101,7 +101,8 @@ abolished AS (
   UPDATE office o
      SET abolished_on = greatest(o.established_on, made.dissolved_on), version = o.version + 1, updated_at = campus.now()
     FROM made
-   WHERE o.organisation = made.path AND o.abolished_on IS NULL
+   WHERE o.organisation = made.path
+     AND (o.abolished_on IS NULL OR o.abolished_on > greatest(o.established_on, made.dissolved_on))
   RETURNING o.*),
 stepped_down AS (
   UPDATE appointment a

@@ -364,6 +364,17 @@ def test_an_office_s_key_goes_over_with_the_office(campus, client, place):
         harness.wait_until(lambda: refused(system, "/v1/people"), "the key to end with its office", WITHIN)
 
 
+def test_an_office_that_was_to_end_later_ends_with_its_organisation(campus, client, place):
+    top, here, _ = place
+    made = office(client, here, "chair", roles=["chair"])["id"]
+    client.post(f"/v1/offices/{made}:abolish", {"abolished_on": today(campus, 300)}).expect(200)
+    with acting_as(campus, office_id=made) as system:
+        system.get("/v1/people").expect(200)
+        client.post(f"/v1/organisations/{here}:dissolve").expect(200)
+        assert client.get(f"/v1/offices/{made}").json()["abolished_on"] == today(campus)
+        harness.wait_until(lambda: refused(system, "/v1/people"), "the key to end with its office", WITHIN)
+
+
 def test_an_office_s_key_decides_about_nobody(campus, client, place):
     """It stands for nobody, so nobody could be told that it decides about themselves."""
     top, here, _ = place
