@@ -6,6 +6,7 @@ SELECT asked.permitted,
        CASE WHEN NOT asked.permitted THEN NULL
             WHEN p.id IS NULL THEN 'person_unknown'
             WHEN p.status IN ('graduated', 'left') THEN 'person_not_enrolled'
+            WHEN p.id = :caller_person::uuid THEN 'own_membership' -- who may not decide on their application joins no other way
        END AS refusal
   FROM (SELECT :organisation::ltree <@ ANY (:scopes::ltree[]) AS permitted) AS asked
   LEFT JOIN LATERAL (SELECT id, status FROM person WHERE id = :person_id::uuid FOR NO KEY UPDATE) AS p ON true

@@ -378,6 +378,18 @@ def at_once(campus, secret, asked):
     return [sent.answer() for sent in [Sent(lambda ask=ask: send(ask)) for ask in asked]]
 
 
+def test_who_was_refused_does_not_take_themselves_in(campus, client):
+    top = union(client)
+    rights = ["membership.applications.review", "membership.memberships.write"]
+    with somebody(campus, client, permissions=rights, path=top) as head:
+        one = submitted(head, campaign(client, top)["id"])
+        check_problem(act(head, one, "accept"), 403, "own_application")
+        act(client, one, "refuse", reason="名额有限").expect(200)
+        joining = {"person_id": head.person["id"], "organisation": top}
+        check_problem(head.post("/v1/memberships", joining), 403, "own_membership", {"/person_id": "own_membership"})
+        membership(head, person(client, top)["id"], top)
+
+
 @pytest.mark.parametrize("verb, fields", [("refuse", {"reason": "名额有限"}), ("interview", WHEN),
                                           ("comments", {"text": "李雷迟到"})])
 def test_who_is_erased_while_they_are_judged_leaves_nothing(campus, client, admin, verb, fields):
