@@ -329,7 +329,9 @@ SELECT f.id
 SELECT organisation <@ ANY (:scopes::ltree[]) AS visible, version,
        CASE WHEN NOT organisation <@ ANY (:scopes) THEN NULL
             WHEN until <= campus.today() OR since = until THEN 'already_ended'
-            WHEN until < coalesce(:until::date, campus.today()) THEN 'until_beyond_end' END AS refusal
+            WHEN coalesce(until, greatest(term_until, campus.today())) < coalesce(:until::date, campus.today())
+             AND coalesce(until, term_until) IS NOT NULL
+            THEN 'until_beyond_end' END AS refusal -- beyond the term one stays until a successor begins, and not before them
   FROM appointment
  WHERE id = :id::uuid
    FOR UPDATE

@@ -79,6 +79,19 @@ def test_states(client, campus, top):
     assert (ended["reason"], ended["until"]) == ("succeeded", today(campus))
 
 
+def test_nobody_carries_on_beyond_a_successor_by_an_end_of_their_own(client, campus, top):
+    """Who carries an office on stays until a successor begins: an end of their own beyond the term would keep the seat."""
+    place = office(client, top, "vice_chair", carries_over=True, established_on="2020-01-01")
+    made = appoint(client, place["id"], person(client, top)["id"], since="2020-01-01", term_until="2021-01-01").expect(201).json()
+    check_problem(end(client, made, until=today(campus, 3000)), 422, "until_beyond_end")
+    appoint(client, place["id"], person(client, top)["id"]).expect(201)
+    assert client.get(f"/v1/appointments/{made['id']}").json()["reason"] == "succeeded"
+    running = office(client, top, "head", carries_over=True)
+    now = appoint(client, running["id"], person(client, top)["id"], term_until=today(campus, 300)).expect(201).json()
+    check_problem(end(client, now, until=today(campus, 301)), 422, "until_beyond_end")
+    end(client, now, until=today(campus, 300)).expect(200)
+
+
 def test_an_office_that_carries_nothing_over_ends_with_its_term(client, top):
     place = office(client, top, established_on="2020-01-01")
     made = appoint(client, place["id"], person(client, top)["id"], since="2020-01-01", term_until="2021-01-01").expect(201).json()
