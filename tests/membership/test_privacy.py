@@ -326,6 +326,18 @@ def test_erasure_leaves_no_name(campus, client, own, anonymous, rich, somebody):
                       "ORDER BY id DESC LIMIT 2") == [["membership.ended"], ["person.erased"]]
 
 
+def test_erasure_finds_what_was_said_of_them(campus, client, rich, somebody):
+    objection, = client.get("/v1/credit_objections", query={"person_id": somebody}).json()["objections"]
+    client.post(f"/v1/credit_objections/{objection['id']}:decide", {"outcome": "dismissed", "reason": "张三缺勤"}).expect(200)
+    client.post(f"/v1/transcripts/{rich['certificate']['number']}:revoke", {"reason": "张三冒领"}).expect(200)
+    said = f"""SELECT (SELECT count(*) FROM membership.credit_objection WHERE person_id = '{somebody}' AND reason LIKE '张三%')
+                    + (SELECT count(*) FROM membership.transcript_certificate
+                        WHERE person_id = '{somebody}' AND revoke_reason LIKE '张三%')"""
+    assert campus.value(said) == "2"
+    client.post(f"/v1/people/{somebody}:erase", {}).expect(200)
+    assert campus.value(said) == "0"
+
+
 def test_erasure_finds_mail_to_earlier_addresses(campus, client, home, somebody):
     one = membership(client, somebody, f"{home}.cs")
     client.post(f"/v1/memberships/{one['id']}:expel", {"expulsion_reason": "test"}).expect(200)

@@ -300,7 +300,8 @@ DECLARE
     found_rows bigint := (SELECT count(*) FROM membership.transcript_certificate WHERE person_id = person);
 BEGIN
     UPDATE membership.transcript_certificate
-       SET masked_name = NULL, revoked_at = coalesce(revoked_at, campus.now()), revoke_reason = coalesce(revoke_reason, 'erased')
+       SET masked_name = NULL, revoked_at = coalesce(revoked_at, campus.now()),
+           revoke_reason = CASE WHEN revoked_at IS NULL THEN 'erased' ELSE '—' END
      WHERE person_id = person AND NOT dry;
     RETURN found_rows;
 END $$;
@@ -309,7 +310,7 @@ CREATE FUNCTION erase_objections(person uuid, dry boolean) RETURNS bigint LANGUA
 DECLARE
     found_rows bigint := (SELECT count(*) FROM membership.credit_objection WHERE person_id = person AND text IS NOT NULL);
 BEGIN
-    UPDATE membership.credit_objection SET text = NULL, version = version + 1
+    UPDATE membership.credit_objection SET text = NULL, reason = CASE WHEN reason IS NOT NULL THEN '—' END, version = version + 1
      WHERE person_id = person AND text IS NOT NULL AND NOT dry;
     RETURN found_rows;
 END $$;
