@@ -253,7 +253,7 @@ WITH made AS (
      AND p.id IS DISTINCT FROM :caller_person::uuid
   RETURNING o.*),
 reply AS (
-  SELECT id, line_id, person_id, outcome, reason, decided_by, filed_at, decided_at, version,
+  SELECT id, line_id, person_id, outcome, decided_by, filed_at, decided_at, version,
          CASE WHEN outcome = 'upheld'
               THEN credit_reverse(:new_id::uuid, line_id, 'membership', reason, coalesce(decided_by, '')) END AS reversal_id
     FROM made),
@@ -377,8 +377,7 @@ WITH made AS (
    WHERE c.number = :number::text AND p.id = c.person_id AND p.home <@ ANY (:scopes::ltree[]) AND c.revoked_at IS NULL
   RETURNING c.*),
 reply AS (
-  SELECT number, person_id, key_id, encode(snapshot_hash, 'hex') AS snapshot_hash, issued_on::text AS issued_on, revoked_at,
-         revoke_reason
+  SELECT number, person_id, key_id, encode(snapshot_hash, 'hex') AS snapshot_hash, issued_on::text AS issued_on, revoked_at
     FROM made),
 facts AS (
   SELECT 'transcript.revoked' AS type, number AS subject, jsonb_build_object('person_id', person_id) AS data FROM made)

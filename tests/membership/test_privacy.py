@@ -336,6 +336,8 @@ def test_erasure_finds_what_was_said_of_them(campus, client, rich, somebody):
     assert campus.value(said) == "2"
     client.post(f"/v1/people/{somebody}:erase", {}).expect(200)
     assert campus.value(said) == "0"
+    stored = "SELECT count(*) FROM membership.answer WHERE method IN ('DecideObjection', 'RevokeTranscript') AND rows::text "
+    assert int(campus.value(stored + "LIKE '%dismissed%'")) == 1 and int(campus.value(stored + "LIKE '%张三%'")) == 0
 
 
 def test_erasure_finds_mail_to_earlier_addresses(campus, client, home, somebody):
