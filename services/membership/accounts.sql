@@ -227,7 +227,9 @@ facts AS (SELECT 'account.locked' AS type, person_id::text AS subject, '{}'::jso
 
 -- name: target_account_to_unlock
 SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,
-       CASE WHEN p.home <@ ANY (:scopes) AND a.locked_at IS NULL THEN 'not_locked' END AS refusal
+       CASE WHEN p.home <@ ANY (:scopes) AND a.locked_at IS NULL THEN 'not_locked'
+            WHEN p.home <@ ANY (:scopes) AND authority_exceeds(p.id, :grant_organisations::text[], :grant_permissions::text[])
+            THEN 'authority_exceeds_yours' END AS refusal
   FROM person p
   LEFT JOIN account a ON a.person_id = p.id
  WHERE p.id = :id::uuid

@@ -112,7 +112,7 @@ WITH made AS (
           coalesce(:since::timestamptz, campus.now()), :until::timestamptz, :reason, :caller_id::text)
   RETURNING *),
 reply AS (
-  SELECT id, person_id, role, nullif(organisation, '')::text AS organisation, since, until, reason, granted_by,
+  SELECT id, person_id, role, nullif(organisation, '')::text AS organisation, since, until, granted_by,
          version, created_at, updated_at
     FROM made),
 facts AS (
@@ -161,7 +161,7 @@ WITH made AS (
    WHERE id = :id::uuid AND organisation <@ ANY (:scopes::ltree[]) AND (until IS NULL OR until > campus.now())
   RETURNING *),
 reply AS (
-  SELECT id, person_id, role, nullif(organisation, '')::text AS organisation, since, until, reason, granted_by,
+  SELECT id, person_id, role, nullif(organisation, '')::text AS organisation, since, until, granted_by,
          version, created_at, updated_at
     FROM made),
 facts AS (

@@ -231,7 +231,7 @@ def test_another_address_voids_tokens(campus, client, anonymous, given, by):
 
 
 def test_nobody_shuts_out_who_may_do_more(campus, client, anonymous, given):
-    """Neither by a lock nor by saying that they have left."""
+    """Neither by a lock nor by saying that they have left; nor lets in whom others have shut out."""
     one = account(client, anonymous, given)
     stand_for(campus, new_key(client, "membership.keys.write"), one["id"])
     with campus.client(new_key(client, ["membership.accounts.*", "membership.people.write"], given)["secret"]) as registrar:
@@ -240,7 +240,8 @@ def test_nobody_shuts_out_who_may_do_more(campus, client, anonymous, given):
         assert roster(registrar, one, "status", "left") == ("authority_exceeds_yours", "status")
         assert roster(registrar, one, "email", "a@campus.example") == ("authority_exceeds_yours", "email")
         registrar.patch(f"/v1/people/{one['id']}", {"status": "on_leave"}, etag="*").expect(200)
-    client.post(f"/v1/people/{one['id']}/account:lock", {"reason": "a"}).expect(200)
+        client.post(f"/v1/people/{one['id']}/account:lock", {"reason": "a"}).expect(200)
+        check_problem(registrar.post(f"/v1/people/{one['id']}/account:unlock"), 403, "authority_exceeds_yours")
     client.patch(f"/v1/people/{one['id']}", {"status": "left"}, etag="*").expect(200)
 
 

@@ -324,8 +324,8 @@ CREATE TABLE people_only (
 );
 INSERT INTO people_only (permission)
 SELECT 'membership.' || p FROM unnest('{access.*,accounts.*,applications.review,appointments.write,bans.write,credits.write,grants.write,
-    handovers.write,keys.write,memberships.expel,offices.write,policies.write,privacy.*,registrations.write,reviews.write,roles.write,
-    sensitive.*,sessions.*,transcripts.issue}'::text[]) AS p;
+    handovers.write,keys.write,memberships.expel,memberships.write,offices.write,policies.write,privacy.*,registrations.write,
+    reviews.write,roles.write,sensitive.*,sessions.*,transcripts.issue}'::text[]) AS p;
 
 -- The narrower of two patterns, of two subtrees; NULL where they have nothing in common.
 CREATE FUNCTION narrower(pattern text, other text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
