@@ -40,7 +40,7 @@ static bool same_request(struct arena *arena, const Campus__Bus__Request *a, con
                        slice_of(second, campus__bus__request__pack(b, second)));
 }
 
-/* The same request in the encoding whose left_ms can be rewritten, and rewritten. */
+/* The same request in the encoding whose tail can be rewritten, and rewritten. */
 static void send_twice(struct arena *arena, const BusEnvelope *envelope)
 {
     Campus__Bus__Request request = *envelope->request;
@@ -48,8 +48,10 @@ static void send_twice(struct arena *arena, const BusEnvelope *envelope)
     uint8_t *bytes = arena_alloc(arena, bound);
     size_t size = envelope_pack_request(envelope->boot, envelope->id, &request, bytes);
     need(size <= bound);
+    request.has_again = true; /* the tail always says */
     for (uint32_t left_ms = request.left_ms;; left_ms /= 2) {
-        envelope_set_left(bytes, size, left_ms);
+        request.again = left_ms % 2;
+        envelope_set_tail(bytes, size, request.again, left_ms);
         const BusEnvelope *again = envelope_read(arena, slice_of(bytes, size));
         need(again && again->boot == envelope->boot && again->id == envelope->id);
         request.left_ms = left_ms < MOST_LEFT_MS ? left_ms : MOST_LEFT_MS;
