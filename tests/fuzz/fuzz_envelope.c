@@ -61,10 +61,14 @@ static void send_twice(struct arena *arena, const BusEnvelope *envelope)
     }
 }
 
-static void check(struct arena *arena, const BusEnvelope *envelope)
+/* `size` bytes have become the envelope. Its packing is shorter where a field came twice, and so is granted less memory: only then
+ * may what is unknown in it be too much. */
+static void check(struct arena *arena, const BusEnvelope *envelope, size_t size)
 {
     struct slice packed = envelope_pack(arena, envelope);
     const BusEnvelope *again = envelope_read(arena, packed);
+    if (!again && packed.size < size)
+        return;
     need(again && again->kind == envelope->kind);
     need(slice_equal(envelope_pack(arena, again), packed));
     if (envelope->kind == CAMPUS__BUS__ENVELOPE__KIND__REQUEST && envelope->boot && envelope->id)
@@ -78,7 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena *arena = arena_new();
     const BusEnvelope *envelope = envelope_read(arena, slice_of(data, size));
     if (envelope && !has_number_zero(&envelope->base))
-        check(arena, envelope);
+        check(arena, envelope, size);
     arena_free(arena);
     return 0;
 }
