@@ -77,7 +77,7 @@ struct plan {
     const struct field *page_size, *page_token, *count_field, *next_page_token, *total_count;
 };
 
-/* The framework's own statements, in this order at the head of plans->prepared. */
+/* The framework's own statements, in this order at the head of plans->prepared; those of an answer together. */
 enum {
     PREPARED_CLAIM, /* a WRITE's answer: see answer.h */
     PREPARED_EXPIRE,
