@@ -1,11 +1,15 @@
 /* bus_place.c -- a context of sockets, a folder for one of them, and a loop that turns. */
 #include "tests/unit/bus_place.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
+
+enum { TERM_SECONDS = 10 };
 
 struct bus_place bus_place_open(void)
 {
@@ -16,9 +20,28 @@ struct bus_place bus_place_open(void)
     return place;
 }
 
+static void *term(void *zmq)
+{
+    zmq_ctx_term(zmq);
+    return NULL;
+}
+
+/* A test that fails leaves its sockets open, for which zmq_ctx_term() waits without end; cmocka tells of the failure only
+ * after the test is torn down. */
+static void term_or_leave(void *zmq)
+{
+    struct timespec latest;
+    pthread_t thread;
+    clock_gettime(CLOCK_REALTIME, &latest);
+    latest.tv_sec += TERM_SECONDS;
+    assert_int_equal(pthread_create(&thread, NULL, term, zmq), 0);
+    if (pthread_timedjoin_np(thread, NULL, &latest) != 0)
+        fprintf(stderr, "bus_place: sockets are still open after %d s\n", TERM_SECONDS);
+}
+
 void bus_place_close(struct bus_place *place)
 {
-    zmq_ctx_term(place->zmq);
+    term_or_leave(place->zmq);
     unlink(place->ipc + strlen("ipc://"));
     rmdir(place->folder);
 }

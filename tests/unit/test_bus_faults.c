@@ -42,13 +42,13 @@ static void end_worker(pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
-enum { CREW = 3, LOAD = 3000 };
+enum { CREW = 3, KILLS = 3, ROUND = 1000, LOAD = KILLS * ROUND };
 
 /* A steady load of 60 requests at once, in which each answer brings the next request. */
 struct load {
     struct fixture_gateway *gateway;
     struct fixture_request requests[LOAD];
-    int sent, ended;
+    int limit, sent, ended;
 };
 
 static bool load_runs(struct load *load)
@@ -58,11 +58,12 @@ static bool load_runs(struct load *load)
         open += load->requests[i].answers == 0;
     while (load->ended < load->sent && load->requests[load->ended].answers)
         load->ended++;
-    for (; open < 60 && load->sent < LOAD; open++)
+    for (; open < 60 && load->sent < load->limit; open++)
         fixture_send(load->gateway, &load->requests[load->sent++], "x");
-    return load->ended < LOAD;
+    return load->ended < load->limit;
 }
 
+/* Each round ends before the next begins: a request that had two of the killed workers would have no third. */
 static void test_killed_under_load(void **state)
 {
     struct bus_place *place = *state;
@@ -74,18 +75,18 @@ static void test_killed_under_load(void **state)
     for (int i = 0; i < CREW; i++)
         crew[i] = spawn_worker(place->ipc, "w", "16");
     fixture_await_workers(&gateway, CREW);
-    for (int kills = 0; kills < 3; kills++) {
-        int next = load->sent + LOAD / 4;
-        RUN_UNTIL(&gateway, load_runs(load) && load->sent >= next);
+    for (int kills = 0; kills < KILLS; kills++) {
+        load->limit += ROUND;
+        RUN_UNTIL(&gateway, load_runs(load) && load->sent >= load->limit - ROUND / 2);
         end_worker(crew[kills]);
         crew[kills] = spawn_worker(place->ipc, "w", "16");
+        RUN_UNTIL(&gateway, !load_runs(load));
     }
-    RUN_UNTIL(&gateway, !load_runs(load));
     for (int i = 0; i < LOAD; i++) {
         assert_int_equal(load->requests[i].answers, 1);
         assert_int_equal(load->requests[i].status, STATUS_OK);
     }
-    assert_int_equal(fixture_metric(&gateway, DEATHS), 3);
+    assert_int_equal(fixture_metric(&gateway, DEATHS), KILLS);
     for (int i = 0; i < CREW; i++)
         end_worker(crew[i]);
     free(load);
