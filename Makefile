@@ -34,8 +34,8 @@ protos    := $(wildcard proto/*.proto)
 contract  := $(protos) $(wildcard proto/*/*.proto)
 structs   := options status bus google/protobuf/descriptor
 sources   := $(filter-out services/main.c,$(wildcard common/*.c services/*.c services/*/*.c))
-embedded  := $(sort $(wildcard common/schema/*.sql services/*/*.sql services/*/schema/*.sql services/demo/*.csv \
-             services/gateway/docs/*.md))
+embedded  := $(sort $(wildcard common/schema/*.sql services/*/*.sql services/*/schema/*.sql services/*/mail/*.txt \
+             services/demo/*.csv services/gateway/docs/*.md))
 generated := $(structs:%=$(BUILD)/%.pb-c.o) $(BUILD)/embedded.o $(BUILD)/llhttp/api.o $(BUILD)/llhttp/http.o $(BUILD)/llhttp/llhttp.o
 page      := $(addprefix $(BUILD)/docs/,index.html docs.css docs.js icon.svg swagger-ui.css swagger-ui-bundle.js licence.txt)
 objects   := $(sources:%.c=$(BUILD)/%.o)

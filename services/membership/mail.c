@@ -38,13 +38,11 @@ static void close_outbox(void *state)
     mailer_close(outbox->mailer);
 }
 
-static const char *text_of(const struct outbox *outbox, struct job_task *task, const struct mail_text *text)
+static const char *link_of(const struct outbox *outbox, struct job_task *task)
 {
     char token[ACCOUNT_TOKEN_TEXT];
-    if (!text->behind)
-        return text->before;
     account_token_text(outbox->secret, job_value(task, "subject_id"), token);
-    return arena_printf(job_arena(task), "%s%s%s%s", text->before, outbox->account_url, token, text->behind);
+    return arena_printf(job_arena(task), "%s%s", outbox->account_url, token);
 }
 
 static bool give_up(void *context)
@@ -58,19 +56,17 @@ static enum job_outcome send_mail(struct job_task *task, void *state)
         [MAILER_SENT] = JOB_DONE, [MAILER_LATER] = JOB_RETRY, [MAILER_REFUSED] = JOB_FAILED
     };
     const struct outbox *outbox = state;
-    const struct mail_text *text = mail_text_find(job_value(task, "kind"), job_value(task, "locale"));
-    if (!text) {
-        job_failure(task, "this program has no text for its kind"); /* a newer one has */
-        return JOB_RETRY;
-    }
     struct letter letter = {
         .id = job_value(task, "id"),
         .to = job_value(task, "recipient"),
         .date = job_value(task, "date"),
-        .language = text->locale,
-        .subject = text->subject,
-        .text = text_of(outbox, task, text),
+        .language = job_value(task, "locale"),
     };
+    if (!mail_text_make(job_arena(task), job_value(task, "kind"), letter.language, link_of(outbox, task),
+                        &letter.subject, &letter.text)) {
+        job_failure(task, "this program has no text for its kind"); /* a newer one has */
+        return JOB_RETRY;
+    }
     struct mailer_delivery delivery = mailer_send(outbox->mailer, job_arena(task), letter, give_up, task);
     if (delivery.failure)
         job_failure(task, delivery.failure);

@@ -1,16 +1,11 @@
-/* mail_text.h -- what each kind of mail says, in each language. Pure. */
+/* mail_text.h -- what each kind of mail says, in each language: the files of the folder mail, named <kind>.<locale>.txt. Pure. */
 #ifndef CAMPUS_MEMBERSHIP_MAIL_TEXT_H
 #define CAMPUS_MEMBERSHIP_MAIL_TEXT_H
 
-#include <stdbool.h>
+#include "common/arena.h"
 
-struct mail_text {
-    const char *kind, *locale, *subject;
-    const char *before; /* the text, or what stands before the secret */
-    const char *behind; /* what stands behind it; NULL: it has none */
-};
-
-/* NULL for a kind or a language that has no text. */
-const struct mail_text *mail_text_find(const char *kind, const char *locale);
+/* Subject and text of that kind in the arena, with the link where it says "{link}"; false for a kind or a language that has no file. */
+bool mail_text_make(struct arena *arena, const char *kind, const char *locale, const char *link, const char **subject,
+                    const char **text);
 
 #endif

@@ -3,7 +3,7 @@
 -- No text and no secret stands here: both are made when the mail is sent, the text by kind and language, the secret from
 -- subject_id and the server's own.
 
--- A migration that brings a kind adds a row; its text stands in services/membership/mail.c.
+-- A migration that brings a kind adds a row; its texts are services/membership/mail/<kind>.<locale>.txt.
 CREATE TABLE mail_kind (
     kind text PRIMARY KEY
 );
