@@ -153,6 +153,38 @@ static enum batch_outcome run(struct probe *probe, enum lane lane, int statement
     return outcome_of(probe);
 }
 
+/* ---- another, who holds what batches wait for ---- */
+
+static PGconn *other;
+
+static int ask_other(const char *sql)
+{
+    PGresult *result = PQexec(other, sql);
+    if (PQresultStatus(result) != PGRES_COMMAND_OK && PQresultStatus(result) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(other));
+    int number = PQntuples(result) ? atoi(PQgetvalue(result, 0, 0)) : 0;
+    PQclear(result);
+    return number;
+}
+
+/* Until let_go(). Nobody loses patience with it before. */
+static void hold_seat(const char *id)
+{
+    char sql[120];
+    options.lock_ms = options.statement_ms;
+    const char *const names[] = { "dbname", "user", NULL }, *const values[] = { options.conninfo, "postgres", NULL };
+    other = PQconnectdbParams(names, values, 1);
+    snprintf(sql, sizeof sql, "BEGIN; SELECT id FROM unit.seat WHERE id = %s FOR UPDATE", id);
+    ask_other(sql);
+}
+
+static void let_go(void)
+{
+    ask_other("ROLLBACK");
+    PQfinish(other);
+    other = NULL;
+}
+
 static char *metrics(void)
 {
     char *text = NULL;
@@ -234,6 +266,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
+    PQfinish(other);
+    other = NULL;
     database_close(database);
     database = NULL;
     event_base_free(base);
@@ -438,22 +472,22 @@ static void test_conflict_without_end_is_refused(void **state)
 static void test_deadlock_is_tried_again(void **state)
 {
     (void)state;
-    static struct probe one, other;
+    static struct probe two[2];
+    static const char *const seats[2][3] = { { "1", "3", "2" }, { "2", "3", "1" } };
     options.lanes[LANE_WRITE].depth = 1;
+    hold_seat("3");
     open_database();
-    prepare_probe(&one, LANE_WRITE);
-    add_step(&one, LOCK, "1");
-    add_step(&one, SLEEP, "100");
-    add_step(&one, LOCK, "2");
-    database_submit(database, &one.batch);
-    prepare_probe(&other, LANE_WRITE);
-    add_step(&other, LOCK, "2");
-    add_step(&other, SLEEP, "100");
-    add_step(&other, LOCK, "1");
-    database_submit(database, &other.batch);
-    assert_int_equal(outcome_of(&one), BATCH_DONE);
-    assert_int_equal(outcome_of(&other), BATCH_DONE);
-    assert_in_range(one.batch.attempts + other.batch.attempts, 1, 4); /* they may meet again */
+    for (int i = 0; i < 2; i++) {
+        prepare_probe(&two[i], LANE_WRITE);
+        for (int step = 0; step < 3; step++)
+            add_step(&two[i], LOCK, seats[i][step]);
+        database_submit(database, &two[i].batch);
+    }
+    until(ask_other("SELECT count(*) FROM pg_locks WHERE NOT granted") == 2);
+    let_go(); /* each has the other's last, and one of them gets what both wait for */
+    assert_int_equal(outcome_of(&two[0]), BATCH_DONE);
+    assert_int_equal(outcome_of(&two[1]), BATCH_DONE);
+    assert_in_range(two[0].batch.attempts + two[1].batch.attempts, 1, 4); /* they may meet again */
 }
 
 static void test_codes_and_outcomes(void **state)
@@ -475,32 +509,25 @@ static void test_codes_and_outcomes(void **state)
 static void test_lock_timeout_is_refused(void **state)
 {
     (void)state;
-    static struct probe holder, waiter;
+    static struct probe waiter;
+    hold_seat("1");
     options.lock_ms = 100;
-    options.lanes[LANE_WRITE].depth = 1;
     open_database();
-    prepare_probe(&holder, LANE_WRITE);
-    add_step(&holder, LOCK, "1");
-    add_step(&holder, SLEEP, "1000");
-    database_submit(database, &holder.batch);
-    prepare_probe(&waiter, LANE_WRITE);
-    add_step(&waiter, SLEEP, "100");
-    add_step(&waiter, LOCK, "1");
-    database_submit(database, &waiter.batch);
-    assert_int_equal(outcome_of(&waiter), BATCH_REFUSED);
+    assert_int_equal(run(&waiter, LANE_WRITE, LOCK, "1"), BATCH_REFUSED);
     assert_string_equal(waiter.batch.sqlstate, "55P03");
-    assert_int_equal(outcome_of(&holder), BATCH_DONE);
+    let_go();
+    assert_int_equal(run(&waiter, LANE_WRITE, LOCK, "1"), BATCH_DONE);
 }
 
 static void test_statement_timeout_expires(void **state)
 {
     (void)state;
     static struct probe slow, next;
-    options.statement_ms = 100;
+    options.statement_ms = 500;
     open_database();
     assert_int_equal(run(&slow, LANE_HEAVY, SLEEP, "5000"), BATCH_EXPIRED);
     assert_int_equal(run(&next, LANE_HEAVY, FIND, "9"), BATCH_DONE);
-    assert_int_equal(run(&slow, LANE_IMPORT, SLEEP, "300"), BATCH_DONE); /* ten times as long */
+    assert_int_equal(run(&slow, LANE_IMPORT, SLEEP, "1000"), BATCH_DONE); /* ten times as long */
 }
 
 static void test_reading_lanes_refuse_writes(void **state)
@@ -520,19 +547,21 @@ static void test_deadline_before_sending(void **state)
     (void)state;
     static struct probe late, blocking, waiting;
     options.lanes[LANE_WRITE] = (struct lane_options){ 1, 1 };
+    hold_seat("1");
     open_database();
     prepare_probe(&late, LANE_WRITE);
     add_step(&late, INSERT, "2100");
     late.batch.deadline_us = clock_monotonic_us();
     database_submit(database, &late.batch);
     assert_int_equal(outcome_of(&late), BATCH_EXPIRED);
-    submit(&blocking, LANE_WRITE, SLEEP, "500");
+    submit(&blocking, LANE_WRITE, LOCK, "1");
     prepare_probe(&waiting, LANE_WRITE);
     add_step(&waiting, INSERT, "2101");
     waiting.batch.deadline_us = clock_monotonic_us() + 50000;
     database_submit(database, &waiting.batch);
     assert_int_equal(outcome_of(&waiting), BATCH_EXPIRED);
     assert_false(blocking.done);
+    let_go();
     assert_int_equal(outcome_of(&blocking), BATCH_DONE);
     assert_int_equal(run(&late, LANE_POINT, FIND, "2100"), BATCH_DONE);
     assert_int_equal(late.number, 0);
@@ -546,11 +575,13 @@ static void test_full_queue_turns_away(void **state)
     static struct probe probes[6];
     options.queue_limit = 3;
     options.lanes[LANE_WRITE] = (struct lane_options){ 1, 2 };
+    hold_seat("1");
     open_database();
     for (int i = 0; i < 6; i++)
-        submit(&probes[i], LANE_WRITE, SLEEP, "20"); /* two fly, three wait */
+        submit(&probes[i], LANE_WRITE, LOCK, "1"); /* two fly, three wait */
     assert_int_equal(outcome_of(&probes[5]), BATCH_UNAVAILABLE);
     assert_false(probes[0].done);
+    let_go();
     for (int i = 0; i < 5; i++)
         assert_int_equal(outcome_of(&probes[i]), BATCH_DONE);
 }
@@ -629,7 +660,7 @@ static void test_server_stays_away(void **state)
     int64_t killed_us = clock_monotonic_us();
     for (int i = 0; i < 8; i++)
         assert_int_equal(outcome_of(&probes[i]), BATCH_UNAVAILABLE);
-    assert_in_range(clock_monotonic_us() - killed_us, 150000, 2000000);
+    assert_in_range(clock_monotonic_us() - killed_us, 150000, 4000000); /* and not after the usual 5 s */
     cluster_revive(cluster);
     until(database_ready(database));
     assert_int_equal(run(&after, LANE_POINT, FIND, "8"), BATCH_DONE);
@@ -641,12 +672,14 @@ static void test_ended_backend_is_replaced(void **state)
     static struct probe probe, next;
     char sql[80];
     options.lanes[LANE_WRITE] = (struct lane_options){ 1, 2 };
+    hold_seat("1");
     open_database();
     assert_int_equal(run(&probe, LANE_WRITE, BACKEND, "0"), BATCH_DONE);
-    submit(&next, LANE_WRITE, SLEEP, "200");
+    submit(&next, LANE_WRITE, LOCK, "1");
     event_base_loop(base, EVLOOP_NONBLOCK);
     snprintf(sql, sizeof sql, "SELECT pg_terminate_backend(%d, 5000)", (int)probe.number);
-    cluster_run(cluster, sql);
+    ask_other(sql);
+    let_go();
     assert_int_equal(outcome_of(&next), BATCH_DONE);
     assert_int_equal(next.batch.attempts, 1);
     assert_int_equal(run(&next, LANE_WRITE, BACKEND, "0"), BATCH_DONE);
@@ -657,7 +690,7 @@ static void test_frozen_server_is_left(void **state)
 {
     (void)state;
     static struct probe probe, next;
-    options.statement_ms = 100;
+    options.statement_ms = 500;
     options.lanes[LANE_WRITE] = (struct lane_options){ 1, 2 };
     open_database();
     assert_int_equal(run(&probe, LANE_WRITE, BACKEND, "0"), BATCH_DONE);
