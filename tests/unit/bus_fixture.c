@@ -220,7 +220,7 @@ struct fixture_gateway fixture_gateway_open(void *zmq, struct fixture_gateway_op
         .queue_limit = with.queue_limit ? with.queue_limit : 100,
         .caller_limit = with.caller_limit,
         .queue_ms = with.queue_ms ? with.queue_ms : 5000,
-        .ping_ms = with.ping_ms ? with.ping_ms : 250,
+        .ping_ms = 250,
         .max_message = FIXTURE_MESSAGE,
     };
     struct arena *arena = arena_new();

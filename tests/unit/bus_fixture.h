@@ -57,7 +57,7 @@ struct fixture_gateway {
 /* Changes to the usual options; 0 is the usual. */
 struct fixture_gateway_options {
     const char *endpoint;
-    uint32_t queue_limit, queue_ms, ping_ms, caller_limit;
+    uint32_t queue_limit, queue_ms, caller_limit;
     const struct curve_keys *keys;
     struct allowed *allowed;
 };

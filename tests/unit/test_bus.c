@@ -336,7 +336,7 @@ static void test_gateway_at_two_addresses(void **state)
     char also[96];
     snprintf(also, sizeof also, "ipc://%s/./bus", place->folder);
     struct fixture_gateway gateway =
-        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc, .ping_ms = 50 });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc });
     struct fixture_worker worker = {
         .zmq = place->zmq, .name = "one", .endpoint = place->ipc, .also = also, .credits = 4
     };

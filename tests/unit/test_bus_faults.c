@@ -122,7 +122,7 @@ static void test_stopped_process(void **state)
 {
     struct bus_place *place = *state;
     struct fixture_gateway gateway =
-        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc, .ping_ms = 50 });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = place->ipc });
     struct fixture_request request;
     pid_t first = spawn_worker(place->ipc, "first", "1");
     fixture_await_workers(&gateway, 1);
@@ -151,7 +151,7 @@ static void test_frozen_thread(void **state)
     struct fixture_worker frozen = { .zmq = place->zmq, .name = "frozen", .endpoint = "inproc://bus", .credits = 8 };
     struct fixture_worker awake = { .zmq = place->zmq, .name = "awake", .endpoint = "inproc://bus", .credits = 8 };
     struct fixture_gateway gateway =
-        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .ping_ms = 50 });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus" });
     struct fixture_request requests[5];
     fixture_worker_start(&frozen);
     fixture_await_workers(&gateway, 1);
@@ -180,7 +180,7 @@ static void test_frozen_alone(void **state)
     struct bus_place *place = *state;
     struct fixture_worker worker = { .zmq = place->zmq, .name = "alone", .endpoint = "inproc://bus", .credits = 8 };
     struct fixture_gateway gateway =
-        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus", .ping_ms = 50 });
+        fixture_gateway_open(place->zmq, (struct fixture_gateway_options){ .endpoint = "inproc://bus" });
     struct fixture_request request, next;
     fixture_worker_start(&worker);
     fixture_await_workers(&gateway, 1);

@@ -117,9 +117,9 @@ struct meeting {
 static void meet(struct host *host, struct meeting *meeting, const struct curve_keys *keys)
 {
     *meeting = (struct meeting){ .allowed = load(host) };
-    struct fixture_gateway_options options = {
-        .endpoint = host->endpoint, .ping_ms = 20, .keys = &host->gateway, .allowed = meeting->allowed
-    };
+    struct fixture_gateway_options options = { .endpoint = host->endpoint,
+                                               .keys = &host->gateway,
+                                               .allowed = meeting->allowed };
     meeting->gateway = fixture_gateway_open(host->place.zmq, options);
     meeting->worker = (struct fixture_worker){
         .zmq = host->place.zmq, .name = "a", .endpoint = host->endpoint, .keys = keys, .credits = 4
