@@ -307,9 +307,9 @@ static void test_reports_are_rare(void **state)
 {
     struct world *world = *state;
     struct fixture_worker worker = start_worker(world);
+    int64_t begun_us = clock_monotonic_us();
     fixture_worker_start(&worker);
     fixture_await_workers(&world->gateway, 1);
-    int64_t begun_us = clock_monotonic_us();
     RUN_UNTIL(&world->gateway, atomic_load(&worker.reports) >= 3);
     assert_true(clock_monotonic_us() - begun_us >= 1900000);
     fixture_worker_stop(&worker);

@@ -121,8 +121,8 @@ static void test_published_anew_every_second(void **state)
 {
     (void)state;
     struct role a = { .name = "a" };
-    struct metrics_page *page = metrics_start(metrics, base, &SOURCE(a));
     int64_t begun_us = clock_monotonic_us();
+    struct metrics_page *page = metrics_start(metrics, base, &SOURCE(a));
     while (a.asked < 2 && clock_monotonic_us() < begun_us + PATIENCE_US)
         event_base_loop(base, EVLOOP_ONCE);
     assert_written("a 2\n");
