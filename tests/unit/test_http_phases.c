@@ -21,15 +21,31 @@ static const struct phase {
     { CHUNKED, "1\r\na\r\n", "<request_timeout>", offsetof(struct http_options, body_ms) },
 };
 
+static const char *greeting;
+static int greeter;
+
+/* In the loop: the server finds a client who has already said something. */
+static void dial_and_say(struct world *world)
+{
+    greeter = client_dial(world);
+    client_say(greeter, greeting);
+}
+
+static int greet(struct world *world, const char *text)
+{
+    greeting = text;
+    world_order(world, dial_and_say);
+    return greeter;
+}
+
 static void phase_ends(const struct phase *phase)
 {
     struct http_options options = patient();
     memcpy((char *)&options + phase->limit, &(uint32_t){ PHASE_MS }, sizeof(uint32_t));
     struct world *world = world_new(options);
     struct heard heard = { 0 };
-    int fd = client_dial(world);
     int64_t start = clock_monotonic_us();
-    client_say(fd, phase->begins);
+    int fd = greet(world, phase->begins);
     while (phase->drop && poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, PHASE_MS / 10) == 0)
         client_say(fd, phase->drop);
     client_hear_all(fd, &heard);
@@ -131,8 +147,7 @@ static void the_handler_has_its_time(void **state)
     options.idle_ms = options.header_ms = options.body_ms = options.write_ms = 20;
     struct world *world = world_new(options);
     struct heard heard;
-    int fd = client_dial(world);
-    client_say(fd, "GET /hold HTTP/1.1\r\n" H "\r\n");
+    int fd = greet(world, "GET /hold HTTP/1.1\r\n" H "\r\n");
     WAIT_FOR(atomic_load(&world->requests) == 1);
     assert_int_equal(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, PHASE_MS), 0);
     world_order(world, world_release);
@@ -155,6 +170,8 @@ static void a_reader_that_stalls_is_left(void **state)
     world_free(world);
 }
 
+enum { STALL_MS = 1000 };
+
 /* Slowly, but it reads: all of it comes, in more time than one stall may take. */
 static void a_slow_reader_is_served(void **state)
 {
@@ -170,8 +187,6 @@ static void a_slow_reader_is_served(void **state)
     for (ssize_t more; (more = recv(fd, text, sizeof text, MSG_WAITALL)) > 0; size += (size_t)more)
         poll(NULL, 0, STALL_MS / 10);
     assert_true(size > BIG);
-enum { STALL_MS = 1000 };
-
     assert_true(clock_monotonic_us() - start > STALL_MS * 1000);
     close(fd);
     world_free(world);
