@@ -196,7 +196,8 @@ SELECT p.id AS person_id, a.password_hash IS NOT NULL AS has_password, a.passwor
 
 -- name: target_account_to_lock
 SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,
-       CASE WHEN p.home <@ ANY (:scopes) AND a.locked_at IS NOT NULL THEN 'already_locked'
+       CASE WHEN p.home <@ ANY (:scopes) AND p.erased_at IS NOT NULL THEN 'person_erased'
+            WHEN p.home <@ ANY (:scopes) AND a.locked_at IS NOT NULL THEN 'already_locked'
             WHEN p.home <@ ANY (:scopes) AND p.id = :caller_person::uuid THEN 'own_account'
             WHEN p.home <@ ANY (:scopes) AND authority_exceeds(p.id, :grant_organisations::text[], :grant_permissions::text[])
             THEN 'authority_exceeds_yours' END AS refusal

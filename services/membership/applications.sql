@@ -242,9 +242,11 @@ facts AS (
 -- name: target_application_seen
 SELECT a.person_id = :caller_person::uuid OR reviews(:scopes::ltree[], c.organisation, a) AS visible,
        CASE WHEN coalesce(a.person_id = :caller_person, false) OR reviews(:scopes, c.organisation, a)
-            THEN review_refusal(a, :caller_person) END AS refusal
+            THEN coalesce(review_refusal(a, :caller_person), CASE WHEN p.erased_at IS NOT NULL THEN 'person_erased' END)
+       END AS refusal
   FROM application a
   JOIN campaign c ON c.id = a.campaign_id
+  JOIN person p ON p.id = a.person_id
  WHERE a.id = :id::uuid
    FOR NO KEY UPDATE OF a
 

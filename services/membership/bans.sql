@@ -5,10 +5,11 @@
 SELECT asked.permitted,
        CASE WHEN NOT asked.permitted THEN NULL
             WHEN p.id IS NULL THEN 'person_unknown'
+            WHEN p.erased_at IS NOT NULL THEN 'person_erased'
             WHEN :until::date <= campus.today() THEN 'already_past'
        END AS refusal
   FROM (SELECT :organisation::ltree <@ ANY (:scopes::ltree[]) AS permitted) AS asked
-  LEFT JOIN LATERAL (SELECT id FROM person WHERE id = :person_id::uuid FOR NO KEY UPDATE) AS p ON true
+  LEFT JOIN LATERAL (SELECT id, erased_at FROM person WHERE id = :person_id::uuid FOR NO KEY UPDATE) AS p ON true
 
 -- name: create_ban
 WITH made AS (
@@ -65,15 +66,20 @@ SELECT count(*) AS total_count
    AND (NOT coalesce(:active::bool, false)
         OR (b.lifted_at IS NULL AND b.since <= (SELECT campus.today()) AND b.until > (SELECT campus.today())))
 
+-- Person, ban: the order in which an erasure locks them too.
+-- name: lock_banned
+SELECT p.id FROM ban b JOIN person p ON p.id = b.person_id WHERE b.id = :id::uuid FOR NO KEY UPDATE OF p
+
 -- name: target_ban
-SELECT organisation <@ ANY (:scopes::ltree[]) AS visible, version,
-       CASE WHEN NOT organisation <@ ANY (:scopes) THEN NULL
-            WHEN person_id = :caller_person::uuid THEN 'own_ban'
-            WHEN lifted_at IS NOT NULL THEN 'already_lifted'
-            WHEN until <= campus.today() THEN 'already_over' END AS refusal
-  FROM ban
- WHERE id = :id::uuid
-   FOR UPDATE
+SELECT b.organisation <@ ANY (:scopes::ltree[]) AS visible, b.version,
+       CASE WHEN NOT b.organisation <@ ANY (:scopes) THEN NULL
+            WHEN b.person_id = :caller_person::uuid THEN 'own_ban'
+            WHEN b.lifted_at IS NOT NULL THEN 'already_lifted'
+            WHEN b.until <= campus.today() THEN 'already_over'
+            WHEN p.erased_at IS NOT NULL THEN 'person_erased' END AS refusal
+  FROM ban b JOIN person p ON p.id = b.person_id
+ WHERE b.id = :id::uuid
+   FOR UPDATE OF b
 
 -- name: lift_ban
 WITH made AS (

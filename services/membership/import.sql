@@ -30,6 +30,7 @@ judged AS (
          g.student_number, g.name, g.latin_name, h.path AS home, g.grade, g.class_name, g.status, g.email, g.phone,
          CASE WHEN g.code IS NOT NULL THEN g.code
               WHEN p.id IS NOT NULL AND NOT p.home <@ ANY (:scopes) THEN 'person_not_permitted'
+              WHEN p.erased_at IS NOT NULL THEN 'person_erased'
               WHEN p.id IS NULL AND g.name IS NULL THEN 'required'
               WHEN p.id IS NULL AND g.home_asked IS NULL THEN 'required'
               WHEN (p.id IS NULL OR g.home_name IS NOT NULL) AND h.path IS NULL THEN 'home_unknown'
@@ -46,7 +47,7 @@ judged AS (
               THEN 'authority_exceeds_yours'
          END AS code,
          CASE WHEN g.code IS NOT NULL THEN g.field
-              WHEN p.id IS NOT NULL AND NOT p.home <@ ANY (:scopes) THEN 'student_number'
+              WHEN p.id IS NOT NULL AND (p.erased_at IS NOT NULL OR NOT p.home <@ ANY (:scopes)) THEN 'student_number'
               WHEN p.id IS NULL AND g.name IS NULL THEN 'name'
               WHEN p.id IS NOT NULL AND (g.home_name IS NULL OR h.permitted)
               THEN CASE WHEN change.readdressed THEN 'email' ELSE 'status' END

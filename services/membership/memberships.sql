@@ -156,16 +156,17 @@ facts AS (
 
 -- One that is to end later can be ended sooner.
 -- name: target_membership_expelled
-SELECT organisation <@ ANY (:scopes::ltree[]) AS visible, version,
-       CASE WHEN NOT organisation <@ ANY (:scopes) THEN NULL
-            WHEN person_id = :caller_person::uuid THEN 'own_membership'
-            WHEN until <= coalesce(:until::date, campus.today()) THEN 'already_ended'
+SELECT m.organisation <@ ANY (:scopes::ltree[]) AS visible, m.version,
+       CASE WHEN NOT m.organisation <@ ANY (:scopes) THEN NULL
+            WHEN m.person_id = :caller_person::uuid THEN 'own_membership'
+            WHEN p.erased_at IS NOT NULL THEN 'person_erased'
+            WHEN m.until <= coalesce(:until::date, campus.today()) THEN 'already_ended'
             WHEN :ban_until::date <= campus.today() THEN 'already_past'
             WHEN :ban_until IS NULL AND :ban_within::ltree IS NOT NULL THEN 'ban_needs_an_end'
-            WHEN NOT coalesce(:ban_within, organisation) <@ ANY (:scopes) THEN 'ban_not_yours' END AS refusal
-  FROM membership
- WHERE id = :id::uuid
-   FOR UPDATE
+            WHEN NOT coalesce(:ban_within, m.organisation) <@ ANY (:scopes) THEN 'ban_not_yours' END AS refusal
+  FROM membership m JOIN person p ON p.id = m.person_id
+ WHERE m.id = :id::uuid
+   FOR UPDATE OF m
 
 -- name: expel_member
 WITH made AS (

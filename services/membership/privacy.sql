@@ -7,9 +7,12 @@ SELECT service, field, purpose, rule, retention_days, sensitive, consent_require
 
 -- name: target_sensitive_read
 SELECT p.home <@ ANY (:scopes::ltree[]) OR p.id = :caller_person::uuid AS visible,
-       CASE WHEN p.home <@ ANY (:scopes) OR p.id = :caller_person THEN sensitive_refusal(p.id, :fields::text[]) END AS refusal
+       CASE WHEN NOT (p.home <@ ANY (:scopes) OR p.id IS NOT DISTINCT FROM :caller_person) THEN NULL
+            WHEN p.erased_at IS NOT NULL THEN 'person_erased'
+            ELSE sensitive_refusal(p.id, :fields::text[]) END AS refusal
   FROM person p
  WHERE p.id = :id::uuid
+   FOR KEY SHARE -- who is erased meanwhile has no log of it
 
 -- A read is noted only where the target allows it: a read's statements all run, whatever the first one says.
 -- name: read_sensitive
@@ -19,7 +22,7 @@ SELECT p.id AS person_id, s.phone, s.ethnicity AS sealed_ethnicity, s.health AS 
  CROSS JOIN LATERAL sensitive_open(p.id, :fields::text[], :read_reason::text, :caller_id::text, :caller_person::uuid,
                                    :request_id::text) AS s
  WHERE p.id = :id::uuid AND (p.home <@ ANY (:scopes::ltree[]) OR p.id = :caller_person)
-   AND sensitive_refusal(p.id, :fields) IS NULL
+   AND p.erased_at IS NULL AND sensitive_refusal(p.id, :fields) IS NULL
 
 -- So that what is decided next is decided of the person as they are.
 -- name: lock_person

@@ -50,10 +50,15 @@ facts AS (
   SELECT 'organisation.justified' AS type, organisation::text AS subject,
          jsonb_build_object('rule', rule, 'id', id) AS data FROM made)
 
+-- Before what is said of them: who is erased meanwhile would else keep it.
+-- name: lock_attested
+SELECT id FROM person WHERE id = :person_id::uuid FOR NO KEY UPDATE
+
 -- Only of people whom the caller sees is anything said.
 -- name: target_attestation_new
 SELECT CASE WHEN p.id IS NULL THEN 'person_unknown'
             WHEN p.id = :caller_person::uuid THEN 'own_attestation'
+            WHEN p.erased_at IS NOT NULL THEN 'person_erased'
             WHEN NOT EXISTS (SELECT FROM rule WHERE code = :rule::text AND kind = 'attested') THEN 'rule_unknown' END AS refusal
   FROM (SELECT) AS one
   LEFT JOIN person p

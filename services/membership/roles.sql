@@ -94,6 +94,7 @@ SELECT asked.permitted,
        CASE WHEN NOT asked.permitted THEN NULL
             WHEN p.id IS NULL THEN 'person_unknown'
             WHEN p.id = :caller_person::uuid THEN 'own_grant'
+            WHEN p.erased_at IS NOT NULL THEN 'person_erased'
             WHEN NOT EXISTS (SELECT FROM role WHERE name = :role::text) THEN 'role_unknown'
             WHEN :organisation IS NOT NULL AND NOT EXISTS (
                  SELECT FROM organisation WHERE path = :organisation AND (dissolved_on IS NULL OR dissolved_on > campus.today()))
@@ -103,7 +104,7 @@ SELECT asked.permitted,
             THEN 'permissions_exceed_yours'
        END AS refusal
   FROM (SELECT coalesce(:organisation::ltree, '') <@ ANY (:scopes::ltree[]) AS permitted) AS asked
-  LEFT JOIN LATERAL (SELECT id FROM person WHERE id = :person_id::uuid FOR KEY SHARE) AS p ON true
+  LEFT JOIN LATERAL (SELECT id, erased_at FROM person WHERE id = :person_id::uuid FOR KEY SHARE) AS p ON true
 
 -- name: create_grant
 WITH made AS (

@@ -46,6 +46,7 @@ SELECT count(*) AS total_count
 SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,
        CASE WHEN NOT p.home <@ ANY (:scopes) THEN NULL
             WHEN p.id = :caller_person::uuid THEN 'own_credit'
+            WHEN p.erased_at IS NOT NULL THEN 'person_erased'
             WHEN :earned_on::date > campus.today() THEN 'earned_in_future'
             WHEN credit_policy_on(coalesce(:earned_on, campus.today())) IS NULL THEN 'before_any_policy'
        END AS refusal
@@ -81,6 +82,7 @@ SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,
        CASE WHEN NOT p.home <@ ANY (:scopes) THEN NULL
             WHEN p.id = :caller_person::uuid THEN 'own_credit'
             WHEN EXISTS (SELECT FROM credit_line r WHERE r.reversal_of = l.id) THEN 'already_reversed'
+            WHEN p.erased_at IS NOT NULL THEN 'person_erased'
        END AS refusal
   FROM credit_line l JOIN person p ON p.id = l.person_id
  WHERE l.id = :id::uuid
@@ -175,6 +177,7 @@ reply AS (
 SELECT p.home <@ ANY (:scopes::ltree[]) OR p.id = :caller_person::uuid AS visible,
        CASE WHEN NOT (p.home <@ ANY (:scopes) OR p.id IS NOT DISTINCT FROM :caller_person) THEN NULL
             WHEN EXISTS (SELECT FROM credit_line r WHERE r.reversal_of = l.id) THEN 'already_reversed'
+            WHEN p.erased_at IS NOT NULL THEN 'person_erased'
             WHEN campus.today() >= credit_objection_until(l) THEN 'objection_window_over'
        END AS refusal
   FROM credit_line l JOIN person p ON p.id = l.person_id
@@ -243,10 +246,11 @@ SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,
  WHERE o.id = :id::uuid
    FOR UPDATE OF o
 
+-- One of somebody who is erased is decided too, so that none stays open; why is not kept.
 -- name: decide_objection
 WITH made AS (
   UPDATE credit_objection o
-     SET outcome = :outcome::text, reason = :reason::text, decided_by = :caller_id::text, decided_at = campus.now(),
+     SET outcome = :outcome::text, reason = CASE WHEN p.erased_at IS NULL THEN :reason::text ELSE '—' END, decided_by = :caller_id::text, decided_at = campus.now(),
          version = o.version + 1
     FROM person p
    WHERE o.id = :id::uuid AND p.id = o.person_id AND p.home <@ ANY (:scopes::ltree[]) AND o.outcome IS NULL
