@@ -4,6 +4,30 @@
 -- name: lock_import
 SELECT pg_advisory_xact_lock(hashtext('membership.import_people'))
 
+-- Of who is said to be gone: organisations and offices before people, as by a graduation.
+-- name: lock_roster_places
+SELECT count(*)
+  FROM (SELECT FROM organisation
+         WHERE path IN (SELECT held.organisation
+                          FROM unnest(:student_numbers::text[], :statuses::text[]) AS g (student_number, status)
+                          JOIN person p ON p.student_number = g.student_number
+                         CROSS JOIN LATERAL (SELECT m.organisation FROM membership m WHERE m.person_id = p.id
+                                              UNION ALL
+                                             SELECT a.organisation FROM appointment a WHERE a.person_id = p.id) AS held
+                         WHERE g.status IN ('graduated', 'left') AND p.status IN ('active', 'on_leave') AND p.home <@ ANY (:scopes::ltree[]))
+         ORDER BY path FOR SHARE) AS locked
+
+-- name: lock_roster_offices
+SELECT count(*)
+  FROM (SELECT FROM office
+         WHERE id IN (SELECT a.office_id
+                        FROM unnest(:student_numbers::text[], :statuses::text[]) AS g (student_number, status)
+                        JOIN person p ON p.student_number = g.student_number
+                        JOIN appointment a ON a.person_id = p.id
+                       WHERE g.status IN ('graduated', 'left') AND p.status IN ('active', 'on_leave') AND p.home <@ ANY (:scopes::ltree[])
+                         AND (a.until IS NULL OR a.until > campus.today()))
+         ORDER BY id FOR UPDATE) AS locked
+
 -- Each array has one element a row of the file. A row that .check has refused comes with its code and nothing else.
 -- name: import_people
 WITH given AS (
@@ -41,7 +65,7 @@ judged AS (
                AND NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[],
                                     ARRAY['membership.accounts.recover'], p.home)
               THEN 'recover_not_permitted'
-              WHEN (change.readdressed OR g.status = 'left')
+              WHEN (change.readdressed OR g.status IN ('graduated', 'left'))
                AND (EXISTS (SELECT FROM appointment a WHERE a.person_id = p.id) OR EXISTS (SELECT FROM role_grant r WHERE r.person_id = p.id))
                AND authority_exceeds(p.id, :grant_organisations, :grant_permissions)
               THEN 'authority_exceeds_yours'
@@ -92,7 +116,7 @@ updated AS (
          version = p.version + 1, updated_at = (SELECT campus.now())
     FROM result r
    WHERE p.id = r.id AND r.outcome = 'updated' AND NOT coalesce(:dry_run, false)
-  RETURNING p.id, r.readdressed, r.old_email),
+  RETURNING p.id, r.readdressed, r.old_email, r.status),
 voided AS (
   UPDATE account_token t SET void_at = (SELECT campus.now())
     FROM updated u WHERE u.readdressed AND t.person_id = u.id AND t.used_at IS NULL AND t.void_at IS NULL),
@@ -118,4 +142,8 @@ reply AS (
 facts AS (
   SELECT 'person.created' AS type, id::text AS subject, jsonb_build_object('home', home::text) AS data FROM created
    UNION ALL
-  SELECT 'person.updated', id::text, '{}' FROM updated)
+  SELECT 'person.updated', id::text, '{}' FROM updated
+   UNION ALL
+  SELECT e.type, e.subject, e.data
+    FROM (SELECT array_agg(id) AS people, array_agg(status) AS reasons FROM updated WHERE status IN ('graduated', 'left')) AS gone
+   CROSS JOIN LATERAL people_go(gone.people, gone.reasons) AS e)

@@ -12,8 +12,8 @@ const struct method people_methods[] = {
     { "ListPeople", .query = "list_people_by_{sort}", .search = "search_people", .count = "count_people",
       .lane = LANE_HEAVY },
     { "GetPeopleFigures", .query = "get_people_figures", .lane = LANE_HEAVY },
-    { "PatchPerson", .query = "check_person_home, target_person, patch_person" },
+    { "PatchPerson", .query = "check_person_home, lock_places_left, lock_offices_left, target_person, patch_person" },
     { "ImportPeople", .check = import_people_check, .aside = ASIDE_LONG, .adds = IMPORTED,
-      .query = "lock_import, import_people", .lane = LANE_IMPORT },
+      .query = "lock_import, lock_roster_places, lock_roster_offices, import_people", .lane = LANE_IMPORT },
     { 0 },
 };

@@ -178,6 +178,27 @@ SELECT 'home_unknown' AS refusal
                                  WHERE path = :home::ltree AND (dissolved_on IS NULL OR dissolved_on > campus.today())
                                    FOR SHARE) AS keeper)
 
+-- Of who is said to be gone: organisations and offices before the person, as by a graduation.
+-- name: lock_places_left
+SELECT count(*)
+  FROM (SELECT FROM organisation
+         WHERE path IN (SELECT held.organisation
+                          FROM person p
+                         CROSS JOIN LATERAL (SELECT m.organisation FROM membership m WHERE m.person_id = p.id
+                                              UNION ALL
+                                             SELECT a.organisation FROM appointment a WHERE a.person_id = p.id) AS held
+                         WHERE p.id = :id::uuid AND p.home <@ ANY (:scopes::ltree[]) AND :status::text IN ('graduated', 'left'))
+         ORDER BY path FOR SHARE) AS locked
+
+-- name: lock_offices_left
+SELECT count(*)
+  FROM (SELECT FROM office
+         WHERE id IN (SELECT a.office_id
+                        FROM person p JOIN appointment a ON a.person_id = p.id
+                       WHERE p.id = :id::uuid AND p.home <@ ANY (:scopes::ltree[]) AND :status::text IN ('graduated', 'left')
+                         AND (a.until IS NULL OR a.until > campus.today()))
+         ORDER BY id FOR UPDATE) AS locked
+
 -- Seen from any membership, changed only where the record is kept.
 -- name: target_person
 SELECT EXISTS (SELECT FROM person_reach r
@@ -186,7 +207,7 @@ SELECT EXISTS (SELECT FROM person_reach r
        p.home <@ ANY (:scopes) AND (NOT 'home' = ANY (:set::text[]) OR :home::ltree <@ ANY (:scopes)) AS permitted,
        p.version,
        -- Who has another's address or number can have their password mailed, or sign in as them where the university does. Whose
-       -- record says that they have left is shut out.
+       -- record says that they are gone holds no office any more.
        CASE WHEN NOT p.home <@ ANY (:scopes) THEN NULL
             WHEN (('email' = ANY (:set) AND :email IS DISTINCT FROM p.email)
                   OR ('student_number' = ANY (:set) AND :student_number IS DISTINCT FROM p.student_number))
@@ -195,7 +216,7 @@ SELECT EXISTS (SELECT FROM person_reach r
                   OR NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[],
                                       ARRAY['membership.accounts.recover'], p.home))
             THEN CASE WHEN p.id = :caller_person THEN 'own_account' ELSE 'recover_not_permitted' END
-            WHEN (:set && '{email,student_number}' OR ('status' = ANY (:set) AND :status::text = 'left'))
+            WHEN (:set && '{email,student_number}' OR ('status' = ANY (:set) AND :status::text IN ('graduated', 'left')))
              AND authority_exceeds(p.id, :grant_organisations, :grant_permissions)
             THEN 'authority_exceeds_yours' END AS refusal
   FROM person p
@@ -238,4 +259,8 @@ facts AS (
              SELECT coalesce(jsonb_agg(n.key ORDER BY n.key), '[]')
                FROM jsonb_each(to_jsonb(made)) n JOIN jsonb_each(to_jsonb(old)) o USING (key)
               WHERE (n.value <> o.value OR n.key = 'phone') AND n.key = ANY (:set))) AS data
-    FROM made, old)
+    FROM made, old
+   UNION ALL
+  SELECT e.type, e.subject, e.data
+    FROM made CROSS JOIN LATERAL people_go(ARRAY[made.id], ARRAY[made.status]) AS e
+   WHERE 'status' = ANY (:set) AND made.status IN ('graduated', 'left'))
