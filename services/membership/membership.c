@@ -8,13 +8,28 @@
 #include "services/membership/tables.h"
 
 static const struct method *const tables[] = {
-    organisation_methods, people_methods,       membership_methods,
-    campaign_methods,     application_methods,  ban_methods,
-    graduation_methods,   office_methods,       role_methods,
-    access_methods,       key_methods,          account_methods,
-    factor_methods,       session_methods,      single_sign_on_methods,
-    handover_methods,     registration_methods, review_methods,
-    transcript_methods,   privacy_methods,      NULL,
+    organisation_methods,
+    people_methods,
+    membership_methods,
+    campaign_methods,
+    application_methods,
+    ban_methods,
+    graduation_methods,
+    office_methods,
+    role_methods,
+    access_methods,
+    key_methods,
+    account_methods,
+    factor_methods,
+    session_methods,
+    single_sign_on_methods,
+    handover_methods,
+    registration_methods,
+    review_methods,
+    transcript_methods,
+    privacy_methods,
+    account_policy_methods,
+    NULL,
 };
 
 /* What people earn there; each service comes when it comes. */

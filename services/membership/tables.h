@@ -22,6 +22,7 @@ extern const struct method review_methods[];
 extern const struct method transcript_methods[];
 extern const struct method privacy_methods[];
 extern const struct method account_methods[];
+extern const struct method account_policy_methods[];
 extern const struct method factor_methods[];
 extern const struct method session_methods[];
 extern const struct method single_sign_on_methods[];

@@ -98,6 +98,7 @@ REQUESTS = {
     "ListKeys": ("list", lambda c, top: (f"/v1/keys?count=exact&within={top}" + "&page_size=9" * bool(key(c, top)), {})),
     "RevokeKey": ("one", lambda c, top: (f"/v1/keys/{key(c, top)}:revoke", {})),
     "RotateKey": ("one", lambda c, top: (f"/v1/keys/{key(c, top)}:rotate", {})),
+    "PatchAccountPolicy": ("campus", lambda c, top: patched("/v1/account_policy")),
     "GetMe": (None, lambda c, top: ("/v1/me", {})),
     "GetTranscript": ("one", lambda c, top: (f"/v1/people/{credit(c, top)['person_id']}/transcript", {})),
     "ListCredits": ("one", lambda c, top: (f"/v1/people/{credit(c, top)['person_id']}/credits?count=exact", {})),

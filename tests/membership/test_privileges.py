@@ -12,6 +12,9 @@ CHANGED = {
     "account": "password_hash password_set_at signed_in_at totp_sealed totp_since totp_step totp_pending totp_pending_until locked_at"
                " locked_reason version updated_at",
     "account_client": "last_at",
+    "account_policy": "password_shortest idle_seconds session_seconds overlap_seconds setup_seconds reset_seconds failures_of_client"
+                      " client_seconds failures_in_all all_seconds client_known_days mails_at_once mail_seconds statuses version"
+                      " updated_at",
     "account_recovery_code": "used_at",
     "account_token": "used_at void_at",
     "answer": "principal key_hash method fingerprint rows expires_at",
@@ -110,7 +113,8 @@ def test_no_more_can_be_added_than_statements_add(campus):
     "INSERT INTO membership.sensitive_reading DEFAULT VALUES",
     "UPDATE membership.fact SET data = '{}'",
     "DELETE FROM membership.fact",
-    "UPDATE membership.account_policy SET password_shortest = 10",
+    "UPDATE membership.account_policy SET one = true",
+    "DELETE FROM membership.account_policy",
     "UPDATE membership.session SET person_id = person_id",
     "SELECT FROM membership.sensitive",
     "SELECT plain FROM membership.sensitive",
