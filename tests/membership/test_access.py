@@ -202,6 +202,22 @@ def test_who_might_do_what_stays_known(campus, client, place, change):
     assert not explain(client, "membership.people.read", here, person_id=one, at="2024-03-01T00:00:00Z")["allowed"]  # nobody had it yet
 
 
+@pytest.mark.parametrize("change", ["abolish", "dissolve", "transfer"])
+def test_who_had_resigned_had_nothing_whatever_is_dated_back_later(campus, client, place, change):
+    top, here, _ = place
+    one = person(client, top)["id"]
+    made = office(client, here, roles=["head"], established_on="2020-01-01")
+    held = appoint(client, made["id"], one, since="2024-01-01").expect(201).json()
+    client.post(f"/v1/appointments/{held['id']}:end", {"reason": "resigned"}).expect(200)
+    asked = {"person_id": one, "at": now(campus)}
+    assert not explain(client, "membership.people.read", here, **asked)["allowed"]
+    {"abolish": lambda: client.post(f"/v1/offices/{made['id']}:abolish", {"abolished_on": "2024-06-01"}),
+     "dissolve": lambda: client.post(f"/v1/organisations/{here}:dissolve", {"dissolved_on": "2024-06-01"}),
+     "transfer": lambda: client.post(f"/v1/offices/{made['id']}:transfer", {
+         "person_id": person(client, top)["id"], "on": "2024-06-01", "chosen": "election"})}[change]().expect(200)
+    assert not explain(client, "membership.people.read", here, **asked)["allowed"]
+
+
 def test_nobody_becomes_somebody_who_may_do_more(campus, client, place):
     """With another's address a password can be mailed; with their number they sign in where the university does."""
     top, here, _ = place

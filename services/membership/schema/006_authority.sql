@@ -160,10 +160,10 @@ CREATE TABLE appointment (
         (office_id WITH =, seat WITH =, (acting::int) WITH =, daterange(since, until) WITH &&),
     CONSTRAINT appointed_already EXCLUDE USING gist (office_id WITH =, person_id WITH =, daterange(since, until) WITH &&)
 );
--- An end may be recorded later than it is dated; the rights lasted until it was.
+-- An end may be recorded later than it is dated; the rights lasted until it was, or until an earlier end.
 CREATE FUNCTION appointment_ends() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.ended_at := campus.now();
+    NEW.ended_at := least(campus.now(), greatest(membership.midnight(OLD.until), OLD.ended_at));
     RETURN NEW;
 END $$;
 CREATE TRIGGER appointment_ends BEFORE UPDATE OF until ON appointment
