@@ -160,7 +160,7 @@ SELECT m.organisation <@ ANY (:scopes::ltree[]) AS visible, m.version,
        CASE WHEN NOT m.organisation <@ ANY (:scopes) THEN NULL
             WHEN m.person_id = :caller_person::uuid THEN 'own_membership'
             WHEN p.erased_at IS NOT NULL THEN 'person_erased'
-            WHEN m.until <= coalesce(:until::date, campus.today()) THEN 'already_ended'
+            WHEN m.until <= greatest(:until::date, campus.today()) THEN 'already_ended'
             WHEN :ban_until::date <= campus.today() THEN 'already_past'
             WHEN :ban_until IS NULL AND :ban_within::ltree IS NOT NULL THEN 'ban_needs_an_end'
             WHEN NOT coalesce(:ban_within, m.organisation) <@ ANY (:scopes) THEN 'ban_not_yours' END AS refusal
@@ -180,7 +180,7 @@ removed AS (
      SET until = greatest(a.since, made.until), reason = 'removed', version = a.version + 1, updated_at = campus.now()
     FROM made
    WHERE a.person_id = made.person_id AND a.organisation <@ made.organisation
-     AND (a.until IS NULL OR a.until > greatest(a.since, made.until))
+     AND (a.until IS NULL OR a.until > greatest(a.since, made.until, campus.today()))
   RETURNING a.*),
 banned AS (
   INSERT INTO ban (id, person_id, organisation, since, until, reason)

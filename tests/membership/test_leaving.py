@@ -3,7 +3,7 @@
 from api.given import NOBODY, check_problem, membership, new_key, organisation, person, union
 from load import Sent
 from membership.recruiting import act, applied, branches, campaign, draft, somebody, submitted
-from membership.staff import acting_as, grant, today
+from membership.staff import acting_as, grant, officer, today
 
 
 def post(client, made, verb, **fields):
@@ -85,6 +85,23 @@ def test_what_expulsion_refuses(campus, client):
         check_problem(post(secretary, made, "expel", expulsion_reason="a"), 403, "permission_denied")
     with campus.client(new_key(client, expel, union(client))["secret"]) as elsewhere:
         check_problem(post(elsewhere, made, "expel", expulsion_reason="a"), 404)
+
+
+def test_who_has_left_is_not_expelled_by_a_day_before(campus, client):
+    top = union(client)
+    made = membership(client, person(client, top)["id"], top, since="2024-01-01")
+    client.post(f"/v1/memberships/{made['id']}:end", {"reason": "left", "until": "2025-01-01"}).expect(200)
+    check_problem(post(client, made, "expel", expulsion_reason="a", until="2024-06-01"), 409, "already_ended")
+
+
+def test_who_has_resigned_is_not_removed_by_a_day_before(campus, client):
+    top = union(client)
+    one, _, held = officer(client, top, term={"since": "2024-01-01"})
+    made = membership(client, one["id"], top, since="2024-01-01")
+    client.post(f"/v1/appointments/{held['id']}:end", {"reason": "resigned", "until": "2025-01-01"}).expect(200)
+    post(client, made, "expel", expulsion_reason="a", until="2024-06-01").expect(200)
+    shown = client.get(f"/v1/appointments/{held['id']}").json()
+    assert (shown["until"], shown["reason"]) == ("2025-01-01", "resigned")
 
 
 def test_expelled_beyond_the_organisations_life(campus, client):
