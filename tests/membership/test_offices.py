@@ -269,6 +269,8 @@ REFUSALS = {
     ("CreateOffice", "role_place_unknown"): lambda k, c, p: create(c, p, title="a", roles=["head@no.such"]),
     ("CreateOffice", "roles_exceed_yours"): lambda k, c, p: create(
         weak(k, c, p, "membership.offices.write"), p, title="a", roles=["head"]),
+    ("PatchOrganisation", "offices_before_founded"): lambda k, c, p: c.patch(
+        f"/v1/organisations/{office(c, p, established_on='2020-01-01')['organisation']}", {"founded_on": "2020-01-02"}, etag="*"),
     ("PatchOffice", "office_title_taken"): lambda k, c, p: patch(c, p, {"title": office(c, p)["title"]}),
     ("PatchOffice", "seats_in_use"): lambda k, c, p: c.patch(
         "/v1/offices/" + (lambda o: [appoint(c, o, person(c, p)["id"]).expect(201) for _ in range(2)] and o)(

@@ -108,6 +108,19 @@ CREATE INDEX office_organisation ON office (organisation, id);
 CREATE INDEX office_subtree ON office USING gist (organisation);
 CREATE UNIQUE INDEX office_title_taken ON office (organisation, title) WHERE abolished_on IS NULL;
 
+-- An office lies inside its organisation's life. One that never came into force (established_on = abolished_on) lies anywhere.
+CREATE FUNCTION organisation_around_offices() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM campus.refuse('offices_before_founded')
+      WHERE EXISTS (SELECT FROM membership.office o
+                     WHERE o.organisation = NEW.path AND o.established_on < NEW.founded_on
+                       AND o.established_on IS DISTINCT FROM o.abolished_on);
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER organisation_around_offices AFTER UPDATE ON organisation
+    FOR EACH ROW WHEN (NEW.founded_on IS DISTINCT FROM OLD.founded_on)
+    EXECUTE FUNCTION organisation_around_offices();
+
 -- What an office gives its holder, and where: most often in its own organisation, but a supervising department's reach further.
 CREATE TABLE office_role (
     office_id    uuid NOT NULL REFERENCES office ON DELETE CASCADE,
