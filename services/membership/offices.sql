@@ -9,20 +9,24 @@ SELECT asked.permitted,
             ELSE roles_refusal(:roles::text[], o.path, :grant_organisations::text[], :grant_permissions::text[])
        END AS refusal
   FROM (SELECT :organisation::ltree <@ ANY (:scopes::ltree[]) AS permitted) AS asked
-  LEFT JOIN organisation o ON o.path = :organisation AND (o.dissolved_on IS NULL OR o.dissolved_on > campus.today())
+  LEFT JOIN organisation o
+    ON o.path = :organisation AND (o.dissolved_on IS NULL OR o.dissolved_on > greatest(:established_on, campus.today()))
 
+-- Where the organisation's last day is set, the office ends with it.
 -- name: create_office
 WITH made AS (
-  INSERT INTO office (id, organisation, kind, title, title_en, seats, exclusive, carries_over, established_on)
-  VALUES (:new_id::uuid, :organisation::ltree, :kind::text, :title, :title_en, coalesce(:seats::int, 1),
-          coalesce(:exclusive::bool, true), coalesce(:carries_over::bool, false), coalesce(:established_on::date, campus.today()))
+  INSERT INTO office (id, organisation, kind, title, title_en, seats, exclusive, carries_over, established_on, abolished_on)
+  SELECT :new_id::uuid, path, :kind::text, :title, :title_en, coalesce(:seats::int, 1), coalesce(:exclusive::bool, true),
+         coalesce(:carries_over::bool, false), coalesce(:established_on::date, campus.today()), dissolved_on
+    FROM organisation
+   WHERE path = :organisation::ltree
   RETURNING *),
 given AS (
   INSERT INTO office_role (office_id, role, organisation)
   SELECT made.id, r.role, r.organisation FROM made, role_places(coalesce(:roles::text[], '{}'), made.organisation) AS r),
 reply AS (
   SELECT id, organisation::text, kind, title, title_en, seats, exclusive, carries_over, coalesce(:roles, '{}') AS roles,
-         established_on, version, created_at, updated_at
+         established_on, abolished_on, version, created_at, updated_at
     FROM made),
 facts AS (
   SELECT 'office.established' AS type, id::text AS subject,

@@ -173,6 +173,15 @@ def test_what_ends_with_an_office_and_an_organisation(client, campus):
     assert client.get(f"/v1/offices/{other['id']}").expect(200).json()["abolished_on"] == today(campus)
 
 
+def test_an_office_of_an_organisation_that_is_to_end_ends_with_it(client, campus):
+    path = committee(client)
+    last = today(campus, 30)
+    client.post(f"/v1/organisations/{path}:dissolve", {"dissolved_on": last}).expect(200)
+    made = office(client, path)
+    assert made["abolished_on"] == client.get(f"/v1/offices/{made['id']}").json()["abolished_on"] == last
+    check_problem(create(client, path, established_on=last), 422, "organisation_unknown")
+
+
 def test_patch_office(client, top):
     place = office(client, top, roles=["head"], seats=2)
     changed = client.patch(f"/v1/offices/{place['id']}", {"title": "改名", "roles": ["officer"]}, etag='"1"').expect(200).json()
