@@ -134,6 +134,20 @@ def test_vacancies(client, campus, tree):
         assert [v["organisation"] for v in narrow.get("/v1/vacancies").json()["vacancies"]] == [f"{tree}.a"]
 
 
+def test_who_never_came_leaves_no_vacancy(client, campus, tree):
+    """An office is vacant since somebody has last held it, not since somebody was to."""
+    place = standing_office(client, tree)
+
+    def after_one_who_never_came(day):
+        held = appointed(client, place["id"], person(client, tree)["id"], since=day)
+        client.post(f"/v1/appointments/{held['id']}:end", {"reason": "resigned", "until": day}).expect(200)
+        return client.get("/v1/vacancies", query={"within": tree}).json()["vacancies"][0].get("since")
+
+    assert after_one_who_never_came("2025-06-01") is None
+    held = appointed(client, place["id"], person(client, tree)["id"], since="2025-01-01", term_until="2026-01-01")
+    assert held["until"] == "2026-01-01" and after_one_who_never_came("2026-02-01") == "2026-01-01"
+
+
 # -- the list and its hash ---------------------------------------------------------------------------------------------
 
 

@@ -33,7 +33,8 @@ LANGUAGE sql STABLE ROWS 1 AS $$
                 ELSE 'vacant' END,
            min(a.term_until) FILTER (WHERE a.now AND NOT a.acting), max(a.until) FILTER (WHERE NOT a.now)
       FROM (SELECT o.*, o.until IS NULL OR o.until > day AS now
-              FROM membership.appointment o WHERE o.office_id = office AND o.since <= day) AS a
+              FROM membership.appointment o
+             WHERE o.office_id = office AND o.since <= day AND o.since IS DISTINCT FROM o.until) AS a -- but those that never came into force
 $$;
 
 -- Every service shows what waits with it by views in its schema that are named office_items, or office_items_<noun>, with SELECT
