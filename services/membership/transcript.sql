@@ -346,10 +346,10 @@ totals AS (
    WHERE p.id = :id::uuid AND (p.home <@ ANY (:scopes::ltree[]) OR p.id = :caller_person::uuid)),
 made AS (
   INSERT INTO transcript_certificate (number, person_id, key_id, snapshot, masked_name, snapshot_hash, issued_on, issued_by)
-  SELECT to_char(campus.today(), 'YYYY-') || lpad(nextval('transcript_number')::text, 6, '0'), t.id, :key_id, t.snapshot,
+  SELECT to_char(campus.today(), 'YYYY-') || lpad(n::text, greatest(6, length(n::text)), '0'), t.id, :key_id, t.snapshot,
          t.masked_name, sha256(convert_to(concat_ws(E'\n', t.id, t.masked_name, t.snapshot::text), 'UTF8')), campus.today(),
          coalesce(:caller_id::text, '')
-    FROM totals t
+    FROM totals t, nextval('transcript_number') AS n
   RETURNING *),
 reply AS (
   SELECT number, person_id, key_id, encode(snapshot_hash, 'hex') AS snapshot_hash, issued_on::text AS issued_on FROM made),

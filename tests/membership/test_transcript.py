@@ -493,6 +493,13 @@ def test_a_certificate_is_checked_with_other_tools(own, client, anonymous, someb
     assert verify(anonymous, made["number"], made["code"]) == told
 
 
+def test_the_millionth_certificate_has_a_number_of_its_own(campus, client, anonymous, somebody):
+    record(client, somebody)
+    campus.sql("SELECT setval('membership.transcript_number', 999999)")
+    made = issue(client, somebody)
+    assert made["number"].endswith("-1000000") and verify(anonymous, made["number"], made["code"])["state"] == "valid"
+
+
 def test_a_retry_shows_the_same_code_and_nothing_stores_it(campus, own, client, somebody):
     record(client, somebody)
     one, two = (own.post(f"/v1/people/{somebody}/transcript:issue", headers={"Idempotency-Key": f"t-{somebody}"}).expect(201)
