@@ -14,6 +14,7 @@ const struct method membership_methods[] = {
       .query = "lock_terms, target_expiry, lock_expiring_places, lock_expiring_people, expire_memberships",
       .lane = LANE_IMPORT },
     { "GetMembershipTerm", .query = "get_membership_term" },
-    { "SetMembershipTerm", .query = "lock_terms, target_term, set_term, apply_term", .lane = LANE_IMPORT },
+    { "SetMembershipTerm", .query = "lock_terms, lock_term_places, target_term, set_term, apply_term",
+      .lane = LANE_IMPORT },
     { 0 },
 };

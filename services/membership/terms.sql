@@ -17,6 +17,12 @@ SELECT o.path::text AS organisation, t.organisation::text AS set_for, t.renewal,
 SELECT :organisation::ltree <@ ANY (:scopes::ltree[]) AS permitted,
        CASE WHEN :organisation <@ ANY (:scopes) AND NOT living_organisation(:organisation) THEN 'organisation_unknown' END AS refusal
 
+-- Who takes somebody in has locked the place too: who comes in meanwhile has the new term, or is seen when it is applied.
+-- name: lock_term_places
+SELECT count(*)
+  FROM (SELECT FROM organisation WHERE path <@ :organisation::ltree AND path <@ ANY (:scopes::ltree[])
+         ORDER BY path FOR NO KEY UPDATE) AS locked
+
 -- name: set_term
 INSERT INTO membership_term AS t (organisation, renewal, month, day, opens_days, grace_days)
 VALUES (:organisation::ltree, :renewal::text, :month::int, :day::int, coalesce(:opens_days::int, 60), coalesce(:grace_days::int, 0))

@@ -3,6 +3,8 @@
 import pytest
 
 from api.given import check_problem, membership, new_key, organisation, person, union
+from harness import wait_until
+from load import BLOCKED, Sent
 from membership.recruiting import branches, somebody
 
 
@@ -84,6 +86,30 @@ def test_who_names_the_day_on_which_they_leave_still_renews(campus, client, cloc
         post(anyone, late, "leave").expect(200)
         free = membership(client, anyone.person["id"], union(client))
         post(anyone, free, "leave", until="2099-01-01").expect(200)
+
+
+def test_who_comes_in_while_a_term_is_set_has_it(campus, client, admin):
+    """Or it is set behind them, and theirs would run on."""
+    top = union(client)
+    one = person(client, top)["id"]
+
+    def send(ask):
+        with campus.client(admin) as caller:
+            return ask(caller)
+
+    with campus.cluster.session() as other:
+        # The same membership, and nobody's in the end: who comes in stands at the last step.
+        other.sql("SET session_replication_role = replica; BEGIN; INSERT INTO membership.membership "
+                  "(id, person_id, organisation, kind, since) "
+                  f"VALUES (campus.new_id(), '{one}', '{top}', 'member', campus.today())")
+        joined = Sent(lambda: send(lambda c: c.post("/v1/memberships", {"person_id": one, "organisation": top})))
+        wait_until(lambda: campus.value(BLOCKED) == "1", "the membership to wait")
+        told = Sent(lambda: send(lambda c: term(c, top)))
+        wait_until(lambda: campus.value(BLOCKED) == "2" or not told.under_way(), "the term to be set, or to wait")
+        other.sql("ROLLBACK")
+        made = joined.answer().expect(201).json()
+        told.answer().expect(200)
+    assert renew_by(client, made) == "2030-09-30"
 
 
 def test_what_is_no_term(campus, client):
