@@ -112,6 +112,13 @@ def test_who_comes_in_while_a_term_is_set_has_it(campus, client, admin):
     assert renew_by(client, made) == "2030-09-30"
 
 
+def test_no_day_of_renewal_lies_beyond_all_days(campus, client):
+    top = union(client)
+    term(client, top).expect(200)
+    assert membership(client, person(client, top)["id"], top, since="9998-12-31")["renew_by"] == "9999-09-30"
+    assert "renew_by" not in membership(client, person(client, top)["id"], top, since="9999-12-31")
+
+
 def test_what_is_no_term(campus, client):
     top = union(client)
     check_problem(term(client, top, day=None), 422, "term_has_a_day")

@@ -321,12 +321,12 @@ CREATE FUNCTION term_of(organisation ltree) RETURNS SETOF membership_term LANGUA
     SELECT t.* FROM membership.membership_term t WHERE t.organisation @> $1 ORDER BY nlevel(t.organisation) DESC LIMIT 1
 $$;
 
--- The first day of renewal behind a day; NULL where there is no renewal.
+-- The first day of renewal behind a day; NULL where there is no renewal, or no such day before the end of the year 9999.
 CREATE FUNCTION next_renewal(t membership_term, behind date) RETURNS date LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN t.renewal = 'yearly' THEN
         (SELECT min(d) FROM (SELECT make_date(extract(year FROM behind)::int + n, t.month, t.day) AS d
                                FROM generate_series(0, 1) n) AS days
-          WHERE d > behind) END
+          WHERE d > behind AND d <= '9999-12-31') END
 $$;
 
 CREATE FUNCTION membership_gets_term() RETURNS trigger LANGUAGE plpgsql AS $$
