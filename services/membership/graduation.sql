@@ -39,7 +39,7 @@ SELECT count(*)
          WHERE p.home <@ :home::ltree AND p.grade = :grade::int AND p.status IN ('active', 'on_leave')
          ORDER BY p.id FOR NO KEY UPDATE) AS locked
 
--- Who is honoured stays so, and what had ended before keeps its reason. Who was to be a member from a later day on never will be.
+-- What ends is what people_go() ends; a dry run counts it.
 -- name: graduate_people
 WITH cohort AS MATERIALIZED (
   SELECT p.id, coalesce(p.student_number = ANY (:except::text[]), false) AS excepted, p.student_number
@@ -60,28 +60,6 @@ graduated AS (
     FROM cohort c
    WHERE p.id = c.id AND NOT c.excepted AND NOT coalesce(:dry_run::bool, false)
   RETURNING p.id),
-ended AS (
-  UPDATE membership m
-     SET until = e.until, reason = 'graduated', version = m.version + 1, updated_at = campus.now()
-    FROM ending e
-   WHERE m.id = e.id AND NOT coalesce(:dry_run, false)
-  RETURNING m.*),
-stepped_down AS (
-  UPDATE appointment a
-     SET until = l.until, reason = 'graduated', version = a.version + 1, updated_at = campus.now()
-    FROM leaving l
-   WHERE a.id = l.id AND NOT coalesce(:dry_run, false)
-  RETURNING a.*),
-revoked AS (
-  UPDATE role_grant r SET until = greatest(r.since, campus.now()), version = r.version + 1, updated_at = campus.now()
-    FROM graduated g
-   WHERE r.person_id = g.id AND (r.until IS NULL OR r.until > campus.now())
-  RETURNING r.*),
-withdrawn AS (
-  UPDATE application a SET state = 'withdrawn', version = a.version + 1, updated_at = campus.now()
-    FROM graduated g
-   WHERE a.person_id = g.id AND a.state IN ('draft', 'submitted', 'interview')
-  RETURNING a.id),
 reply AS (
   SELECT count(*) FILTER (WHERE NOT c.excepted)::int AS graduated, count(*) FILTER (WHERE c.excepted)::int AS excepted,
          (SELECT count(*)::int FROM (SELECT unnest(:except) EXCEPT SELECT student_number FROM cohort) AS strangers) AS unmatched,
@@ -96,15 +74,7 @@ reply AS (
 facts AS (
   SELECT 'person.graduated' AS type, g.id::text AS subject, jsonb_build_object('on', day.on_day) AS data FROM graduated g, day
    UNION ALL
-  SELECT 'grant.revoked', id::text,
-         jsonb_build_object('person_id', person_id, 'role', role, 'organisation', organisation::text) FROM revoked
-   UNION ALL
-  SELECT 'application.withdrawn', id::text, '{}'::jsonb FROM withdrawn
-   UNION ALL
-  SELECT 'membership.ended', id::text,
-         jsonb_build_object('person_id', person_id, 'organisation', organisation::text, 'until', until, 'reason', reason)
-    FROM ended
-   UNION ALL
-  SELECT 'appointment.ended', id::text,
-         jsonb_build_object('office_id', office_id, 'person_id', person_id, 'until', until, 'reason', reason)
-    FROM stepped_down)
+  SELECT e.type, e.subject, e.data
+    FROM (SELECT array_agg(id) AS people, array_agg('graduated'::text) AS reasons FROM graduated) AS gone
+   CROSS JOIN day
+   CROSS JOIN LATERAL people_go(gone.people, gone.reasons, day.on_day) AS e)

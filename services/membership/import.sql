@@ -146,4 +146,4 @@ facts AS (
    UNION ALL
   SELECT e.type, e.subject, e.data
     FROM (SELECT array_agg(id) AS people, array_agg(status) AS reasons FROM updated WHERE status IN ('graduated', 'left')) AS gone
-   CROSS JOIN LATERAL people_go(gone.people, gone.reasons) AS e)
+   CROSS JOIN LATERAL people_go(gone.people, gone.reasons, campus.today()) AS e)

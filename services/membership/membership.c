@@ -20,6 +20,7 @@ static const struct method *const tables[] = {
     access_methods,
     key_methods,
     account_methods,
+    account_policy_methods,
     factor_methods,
     session_methods,
     single_sign_on_methods,
@@ -28,7 +29,6 @@ static const struct method *const tables[] = {
     review_methods,
     transcript_methods,
     privacy_methods,
-    account_policy_methods,
     NULL,
 };
 

@@ -262,5 +262,5 @@ facts AS (
     FROM made, old
    UNION ALL
   SELECT e.type, e.subject, e.data
-    FROM made CROSS JOIN LATERAL people_go(ARRAY[made.id], ARRAY[made.status]) AS e
+    FROM made CROSS JOIN LATERAL people_go(ARRAY[made.id], ARRAY[made.status], campus.today()) AS e
    WHERE 'status' = ANY (:set) AND made.status IN ('graduated', 'left'))
