@@ -13,6 +13,8 @@ import time
 from harness import Client, HarnessError, wait_until
 
 HOME = "su"
+# Settings of a campus where nothing that is held up ends by itself while a test looks.
+PATIENT = {"CAMPUS_LOCK_MS": "30000", "CAMPUS_STATEMENT_MS": "30000", "CAMPUS_REQUEST_MS": "60000"}
 # Of every person that person() makes, in each personal field.
 PERSONAL = ("南宫", "Nangong", "SN90", "@personal.example", "+86 1390")
 # Of bodies, which no log may hold.

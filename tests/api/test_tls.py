@@ -15,7 +15,7 @@ import pytest
 
 from api.wire import GET, Read, fill, read_answer, settled
 from harness import give, wait_until
-from load import found, lock_home, person, wait_blocked
+from load import found, lock_home, PATIENT, person, wait_blocked
 from tls import Certificate, Wire
 
 CLOSE = GET + b"Connection: close\r\n\r\n"
@@ -23,7 +23,7 @@ CLOSE = GET + b"Connection: close\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def campus(new_campus):
-    return new_campus(tls=True)
+    return new_campus(tls=True, settings=PATIENT)
 
 
 def tcp(campus):

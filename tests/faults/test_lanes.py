@@ -7,7 +7,7 @@ import time
 import pytest
 
 from harness import wait_until
-from load import BLOCKED, found, Lock, lock_home, person, send, Sent, Traffic, wait_blocked
+from load import BLOCKED, found, Lock, lock_home, PATIENT, person, send, Sent, Traffic, wait_blocked
 
 # More than all workers have connections for, of any lane.
 MANY = 16
@@ -16,9 +16,7 @@ PEOPLE = 20_000
 
 @pytest.fixture(scope="module")
 def split(new_campus):
-    # Nothing that is held up ends by itself while the test looks.
-    return new_campus(split=True, settings={"CAMPUS_LOCK_MS": "30000", "CAMPUS_STATEMENT_MS": "30000",
-                                            "CAMPUS_REQUEST_MS": "60000", "CAMPUS_RELAY_MS": "10"})
+    return new_campus(split=True, settings={**PATIENT, "CAMPUS_RELAY_MS": "10"})
 
 
 @pytest.fixture(scope="module", autouse=True)

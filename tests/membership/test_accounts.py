@@ -7,13 +7,18 @@ import pytest
 
 from api.given import NOBODY, check_problem, membership, new_key, new_label, new_number, person
 from harness import wait_until
-from load import wait_blocked
+from load import PATIENT, wait_blocked
 from membership.signing import (OTHER_PASSWORD, PASSWORD, account, code_of, college, invite, now_of, second_factor, session,
                                 set_up, sign_in)
 from membership.staff import appoint, grant, office, stand_for, today
 
 PEOPLE_ONLY = [("/v1/account:change_password", {"old_password": "a", "new_password": "b"}), ("/v1/account/totp:begin", {}),
                ("/v1/account/totp:confirm", {"code": "123456"}), ("/v1/account/totp:disable", {"password": "a"})]
+
+
+@pytest.fixture(scope="module")
+def campus(new_campus):
+    return new_campus(settings=PATIENT)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from api.given import NOBODY, check_problem, membership, new_key, person, union
-from load import Lock, Sent, send, wait_blocked
+from load import Lock, PATIENT, Sent, send, wait_blocked
 from membership.recruiting import (PLANNED, QUESTIONS, act, applied, branches, campaign, draft, reviewer, somebody,
                                    submitted)
 from membership.staff import acting_as, grant
@@ -13,6 +13,11 @@ from membership.staff import acting_as, grant
 ANSWERS = [{"question": "why", "text": "喜欢"}, {"question": "days", "choices": ["mon", "wed"]},
            {"question": "hours", "number": 2.5}, {"question": "again", "yes": False}]
 SHUT = {"closes_at": "2020-02-01T00:00:00Z"}
+
+
+@pytest.fixture(scope="module")
+def campus(new_campus):
+    return new_campus(settings=PATIENT)
 
 
 def shut(client, made):

@@ -7,9 +7,14 @@ import pytest
 
 from api.given import NOBODY, check_problem, new_key, person
 from harness import wait_until
-from load import wait_blocked
+from load import PATIENT, wait_blocked
 from membership.signing import (OTHER_PASSWORD, PASSWORD, account, college, invite, second_factor, session, set_up,
                                 sign_in)
+
+
+@pytest.fixture(scope="module")
+def campus(new_campus):
+    return new_campus(settings=PATIENT)
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,14 @@ import time
 import pytest
 
 from harness import Campus, wait_until
-from load import lock_home, person, wait_blocked
+from load import lock_home, PATIENT, person, wait_blocked
 
 OPERATOR = "00000000-0000-0000-0000-000000000000"
 
 
 @pytest.fixture(scope="module")
 def split(new_campus):
-    # What waits for a lock waits for as long as the test wants.
-    return new_campus(split=True, settings={"CAMPUS_LOCK_MS": "30000", "CAMPUS_STATEMENT_MS": "30000",
-                                            "CAMPUS_REQUEST_MS": "60000"})
+    return new_campus(split=True, settings=PATIENT)
 
 
 @pytest.fixture(scope="module", autouse=True)
