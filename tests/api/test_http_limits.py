@@ -78,8 +78,7 @@ IDLE_S = 0.6
 @pytest.fixture(scope="module", params=[False, True], ids=["plain", "tls"])
 def tight(new_campus, request):
     return new_campus(tls=request.param, settings={
-        "CAMPUS_HEADER_MS": "300", "CAMPUS_BODY_MS": "300", "CAMPUS_IDLE_MS": "600", "CAMPUS_WRITE_MS": "400",
-        "CAMPUS_MAX_CONNECTIONS_ADDRESS": "6"})
+        "CAMPUS_HEADER_MS": "300", "CAMPUS_BODY_MS": "300", "CAMPUS_IDLE_MS": "600", "CAMPUS_WRITE_MS": "400"})
 
 
 @pytest.fixture(scope="module")
@@ -145,19 +144,21 @@ def test_clients_that_do_not_read(tight, tight_wire):
         wait_until(lambda: tight.metric("campus_http_timed_out_total") == before + 1, "the connection cut")
 
 
-def test_connections_of_one_address(tight, tight_wire):
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_connections_of_one_address(new_campus, tls):
+    crowded = new_campus(tls=tls, settings={"CAMPUS_MAX_CONNECTIONS_ADDRESS": "6"})
     ask = GET + b"Connection: close\r\n\r\n"
-    wait_until(lambda: tight.metric("campus_http_connections") == 0, "no connections left")
-    with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(tight_wire.dial()) for _ in range(6)]
+    wait_until(lambda: crowded.metric("campus_http_connections") == 0, "no connections left")
+    with crowded.client() as client, contextlib.ExitStack() as stack:
+        held = [stack.enter_context(client.dial()) for _ in range(6)]
         for sock in held:  # each is let in, and those who are in are served on
             sock.sendall(GET + b"\r\n")
             assert read_answer(sock).status == 200
-        answer = tight_wire.raw_request(ask)
+        answer = client.raw_request(ask)
         assert answer.statuses == [503] and answer.closed, answer
         surplus = answers_in(answer.data)[0]
         assert int(surplus.headers["retry-after"]) >= 1 and json.loads(surplus.body)["code"] == "unavailable"
         held[0].sendall(GET + b"\r\n")
         assert read_answer(held[0]).status == 200
         held[1].close()
-        wait_until(lambda: tight_wire.raw_request(ask).statuses == [200], "room")
+        wait_until(lambda: client.raw_request(ask).statuses == [200], "room")
