@@ -687,8 +687,8 @@ class Client:
     def raw_request(self, data, timeout=10, half_close=False, dribble=None):
         """Sends bytes as they are on a connection of their own: a RawAnswer with all that came back until the other side
         closed, or until `timeout`. dribble: seconds to wait after each byte, for as long as the other side listens."""
+        start = time.monotonic()
         with self.dial(timeout) as wire:
-            start = time.monotonic()
             try:
                 if dribble is None:
                     wire.sendall(data)
