@@ -44,13 +44,15 @@ class HarnessError(Exception):
 
 
 def wait_until(condition, what, seconds=15, pause=0.02):
-    """Polls until condition() is true and returns its value; HarnessError naming `what` after `seconds`."""
+    """Polls until condition() is true and returns its value; HarnessError naming `what` when one look that began after
+    `seconds` finds it false: a test that was held up looks once more."""
     deadline = time.monotonic() + seconds
     while True:
+        late = time.monotonic() > deadline
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        if late:
             raise HarnessError(f"after {seconds} s still not: {what}")
         time.sleep(pause)
 

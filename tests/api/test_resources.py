@@ -3,7 +3,6 @@ declares."""
 
 import datetime
 import re
-import time
 
 import pytest
 
@@ -473,10 +472,8 @@ def test_key_is_revoked_within_a_second(campus, client):
     with campus.client(key["secret"]) as holder:
         holder.get("/v1/me").expect(200)
         revoked = client.post(f"/v1/keys/{key['id']}:revoke").expect(200).json()
-        start = time.monotonic()
+        wait_until(lambda: holder.get("/v1/me").status == 401, "401", seconds=2)
         assert INSTANT.fullmatch(revoked["revoked_at"]) and "secret" not in revoked
-        wait_until(lambda: holder.get("/v1/me").status == 401, "401", seconds=5)
-        assert time.monotonic() - start < 2
 
 
 def test_key_is_rotated(campus, client):
@@ -500,9 +497,8 @@ def test_key_is_rotated(campus, client):
 def test_key_expires(campus, client):
     key = new_key(client, expires_at=instant(2))
     assert me(campus, key["secret"]) == 200
-    start = time.monotonic()
-    wait_until(lambda: me(campus, key["secret"]) == 401, "expired", seconds=5)
-    assert time.monotonic() - start < 2.7  # never past the end, though the gateway remembers keys for a second
+    # Never past the end, though the gateway remembers keys for a second.
+    wait_until(lambda: me(campus, key["secret"]) == 401, "expired", seconds=2.7)
     assert key["id"] not in [one["id"] for one in listed(client, "/v1/keys", "keys")]
 
 
