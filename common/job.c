@@ -105,12 +105,31 @@ static bool gather(struct plans *plans, const struct statements *queries, const 
     return true;
 }
 
+static bool gather_waiting(struct plans *plans, const struct statements *queries)
+{
+    struct buffer sql = buffer_in(plans->arena);
+    int n = 0;
+    for (const struct job *job = plans->service->jobs; job && job->name; job++, n++) {
+        const struct statement *statement = statements_find(queries, slice_text(job->waiting));
+        if (!statement)
+            return plans_complain(plans, "job %s: there is no statement %s", job->name, job->waiting);
+        if (statement->parameter_count)
+            return plans_complain(plans, "job %s: statement %s has parameters", job->name, job->waiting);
+        buffer_printf(&sql, "%sSELECT %d AS n, w.waiting, w.oldest_ms FROM (%.*s\n) AS w", n ? " UNION ALL " : "", n,
+                      (int)statement->source.size, (const char *)statement->source.data);
+    }
+    buffer_text(&sql, " ORDER BY n");
+    if (n)
+        plans->waiting = plans_add_sql(plans, "campus_waiting", buffer_cstring(&sql));
+    return true;
+}
+
 bool jobs_gather(struct plans *plans, const struct statements *queries)
 {
     for (const struct job *job = plans->service->jobs; job && job->name; job++)
         if (!gather(plans, queries, job, job->lease) || !gather(plans, queries, job, job->note))
             return false;
-    return true;
+    return gather_waiting(plans, queries);
 }
 
 static const char *const note_parameters[] = { "id", "attempt", "outcome", "failure", "delay_ms" };

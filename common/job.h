@@ -27,6 +27,9 @@ struct job_task;
 struct job {
     const char *name; /* in logs and metrics */
     const char *lease, *note;
+    const char *
+        waiting; /* one row without parameters: `waiting` and `oldest_ms`, bigint, of what has not ended; told to operators */
+    const char *left; /* why the rows wait where this host is not to do the work: told with it */
     uint32_t every_ms; /* between two looks while nothing is due */
     uint32_t most_attempts; /* then it has failed */
     /* Makes what the work needs, at start, as *state. False with *error: the service does not start. Leaves *state NULL
@@ -54,6 +57,8 @@ uint32_t job_delay_ms(uint32_t attempt, uint32_t chance);
 /* Whether the statements are there and fit; false with plans->error. The first after gathering, the second after describing. */
 bool jobs_gather(struct plans *plans, const struct statements *queries) __attribute__((warn_unused_result));
 bool jobs_bind(struct plans *plans) __attribute__((warn_unused_result));
+/* The columns of plans->waiting: a row for each job, in their order. */
+enum { JOBS_COLUMN_N, JOBS_COLUMN_WAITING, JOBS_COLUMN_OLDEST_MS };
 
 struct job_runner;
 

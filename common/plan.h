@@ -99,6 +99,7 @@ struct plans {
     struct prepared *prepared;
     const struct statement **statements; /* beside prepared */
     size_t prepared_count, prepared_capacity;
+    size_t waiting; /* the statement of what waits for the service's jobs (job.h); 0: it has none */
     size_t lag; /* the statement of fact_lag_sql(): behind the consumers', whose slips are theirs to be named */
     const char *error;
 };

@@ -1,15 +1,17 @@
-/* report.c -- most of it is read where it stands; the facts' lag is looked up now and then and remembered. */
+/* report.c -- most of it is read where it stands; the facts' lag and what waits for jobs are looked up now and then and
+ * remembered. */
 #include "common/report.h"
 
 #include "common/background.h"
 #include "common/identity.h"
+#include "common/job.h"
 #include "common/version.h"
 
 #include "status.pb-c.h"
 
 #include <stdlib.h>
 
-enum { LAG_MS = 2000, MOST_CONSUMERS = 32, LONGEST_VERSION = 64 };
+enum { LAG_MS = 2000, MOST_CONSUMERS = 32, MOST_JOBS = 8, LONGEST_VERSION = 64 };
 
 /* The columns of fact_lag_sql(). */
 enum { COLUMN_N, COLUMN_VERSION, COLUMN_FACTS, COLUMN_OLDEST_MS };
@@ -23,8 +25,20 @@ struct lag {
     char version[LONGEST_VERSION];
 };
 
+/* What waits, job by job. */
+struct waits {
+    int64_t told_us; /* 0: nothing yet */
+    struct {
+        uint64_t waiting, oldest_ms; /* oldest_ms only where something waits */
+    } of[MOST_JOBS];
+};
+
 struct report {
     const struct database *database;
+    const struct job *jobs;
+    struct background *waits_lookup;
+    struct waits waits;
+    bool left[MOST_JOBS]; /* job by job, as in `waits` */
     const struct consumer *consumers;
     struct identity identity;
     struct background *lookup;
@@ -54,6 +68,23 @@ static void on_lag(const PGresult *result, void *context)
     lag->oldest_ms = count_at(result, 0, COLUMN_OLDEST_MS);
     for (int row = 1; row < rows && lag->consumer_count < MOST_CONSUMERS; row++)
         lag->behind[lag->consumer_count++] = count_at(result, row, COLUMN_FACTS);
+}
+
+static void on_waits(const PGresult *result, void *context)
+{
+    struct waits *waits = &((struct report *)context)->waits;
+    waits->told_us = clock_monotonic_us();
+    for (int row = 0; row < PQntuples(result) && row < MOST_JOBS; row++) {
+        waits->of[row].waiting = count_at(result, row, JOBS_COLUMN_WAITING);
+        waits->of[row].oldest_ms = count_at(result, row, JOBS_COLUMN_OLDEST_MS);
+    }
+}
+
+void report_left(struct report *report, const struct job *job)
+{
+    size_t n = (size_t)(job - report->jobs);
+    if (n < MOST_JOBS)
+        report->left[n] = true;
 }
 
 void report_look(struct report *report)
@@ -110,6 +141,26 @@ static Campus__Bus__FactsReport *facts_part(const struct report *report, struct 
     return part;
 }
 
+static Campus__Bus__JobReport *job_part(const struct report *report, size_t n, struct arena *arena)
+{
+    Campus__Bus__JobReport *part = arena_alloc(arena, sizeof *part);
+    campus__bus__job_report__init(part);
+    part->name = arena_strdup(arena, report->jobs[n].name);
+    part->age_ms = (uint64_t)(clock_monotonic_us() - report->waits.told_us) / 1000;
+    part->waiting = report->waits.of[n].waiting;
+    part->has_oldest_ms = part->waiting > 0;
+    part->oldest_ms = report->waits.of[n].oldest_ms;
+    part->left = report->left[n] ? arena_strdup(arena, report->jobs[n].left) : NULL;
+    return part;
+}
+
+static void add_jobs(const struct report *report, WorkerReport *whole, struct arena *arena)
+{
+    whole->jobs = arena_alloc(arena, MOST_JOBS * sizeof *whole->jobs);
+    for (size_t n = 0; report->waits.told_us && report->jobs[n].name && n < MOST_JOBS; n++)
+        whole->jobs[whole->n_jobs++] = job_part(report, n, arena);
+}
+
 WorkerReport *report_make(struct report *report, struct arena *arena, size_t pending)
 {
     report_look(report);
@@ -125,6 +176,7 @@ WorkerReport *report_make(struct report *report, struct arena *arena, size_t pen
     for (enum lane lane = 0; lane < LANE_COUNT; lane++)
         whole->lanes[whole->n_lanes++] = lane_part(report, lane, arena);
     whole->facts = report->lag.told_us ? facts_part(report, arena) : NULL;
+    add_jobs(report, whole, arena);
     return whole;
 }
 
@@ -137,12 +189,20 @@ struct report *report_start(struct event_base *base, struct database *database, 
         abort();
     report->database = database;
     report->consumers = plans->service->consumers;
+    report->jobs = plans->service->jobs;
     report->identity = identity_new();
     report->since_us = report->identity.since_us;
     report->lookup = background_start(
         base, database, plans,
         (struct background_job){
             .prepared = { plans->lag }, .count = 1, .every_ms = LAG_MS, .on_result = on_lag, .context = report });
+    if (plans->waiting)
+        report->waits_lookup = background_start(base, database, plans,
+                                                (struct background_job){ .prepared = { plans->waiting },
+                                                                         .count = 1,
+                                                                         .every_ms = LAG_MS,
+                                                                         .on_result = on_waits,
+                                                                         .context = report });
     return report;
 }
 
@@ -151,5 +211,6 @@ void report_free(struct report *report)
     if (!report)
         return;
     background_free(report->lookup);
+    background_free(report->waits_lookup);
     free(report);
 }

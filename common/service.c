@@ -308,6 +308,8 @@ static bool start_runners(struct runtime *runtime)
             return start_failed(error);
         if (runner)
             runtime->runners[runtime->runner_count++] = runner;
+        else
+            report_left(runtime->report, job);
     }
     return true;
 }

@@ -68,6 +68,16 @@ static void print_facts(const Campus__Bus__FactsReport *facts)
     printf(" (%" PRIu64 " s ago)\n", facts->age_ms / 1000);
 }
 
+static void print_job(const Campus__Bus__JobReport *job)
+{
+    printf("    %-10s %" PRIu64 " waiting", job->name, job->waiting);
+    if (job->has_oldest_ms)
+        printf(", the oldest for %s", span_of(job->oldest_ms / 1000).text);
+    if (job->left && job->waiting)
+        printf("; %s", job->left);
+    printf(" (%" PRIu64 " s ago)\n", job->age_ms / 1000);
+}
+
 static void print_worker(const WorkerStatus *worker)
 {
     static const char *const states[] = { "greeted", "live", "draining" };
@@ -86,6 +96,8 @@ static void print_worker(const WorkerStatus *worker)
     print_lanes(report);
     if (report->facts)
         print_facts(report->facts);
+    for (size_t i = 0; i < report->n_jobs; i++)
+        print_job(report->jobs[i]);
 }
 
 /* ---- services and the gateway ---- */

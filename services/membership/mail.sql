@@ -24,6 +24,11 @@ UPDATE mail
        next_attempt_at = campus.now() + make_interval(secs => :delay_ms::float8 / 1000)
  WHERE id = :id::uuid AND attempts = :attempt::int AND sent_at IS NULL AND failed_at IS NULL
 
+-- At most 10,000, those that are to go first.
+-- name: waiting_mail
+SELECT count(*) AS waiting, (extract(epoch FROM campus.now() - min(created_at)) * 1000)::bigint AS oldest_ms
+  FROM (SELECT created_at FROM mail WHERE sent_at IS NULL AND failed_at IS NULL ORDER BY next_attempt_at, id LIMIT 10000) AS first
+
 -- A month after it has ended nobody needs to know any more to whom it went.
 -- name: sweep_mail_recipients
 WITH blanked AS (

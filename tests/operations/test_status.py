@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from harness import wait_until
+from harness import new_folder, wait_until
 from load import lock_home, person, wait_blocked
 
 LANES = {"point", "heavy", "write", "brief", "import", "background"}
@@ -113,6 +113,41 @@ def test_facts_that_are_not_published(split):
                    if report.get("facts", {}).get("unpublished"))
         other.sql("ROLLBACK")
     wait_status(split, lambda status: unpublished(status) == [0, 0], "no lag")
+
+
+def mails(status):
+    """What each worker that has looked says of the mails."""
+    return [job for report in reports(status) for job in report.get("jobs", []) if job["name"] == "mail"]
+
+
+def mail_lines(campus):
+    return [re.sub(r" \(\d+ s ago\)$", "", line) for line in campus.run("status").stdout.splitlines() if line.startswith("    mail ")]
+
+
+MAIL = """INSERT INTO membership.mail (kind, recipient, subject_id, created_at, next_attempt_at)
+          VALUES ('address_changed', 'a@campus.example', campus.new_id(), campus.now() - interval '3 hours 12 minutes',
+                  campus.now() + interval '1 hour')"""
+
+
+def test_mails_that_wait_for_a_mail_server(split):
+    wait_status(split, lambda status: [job["waiting"] for job in mails(status)] == [0, 0], "no mail")
+    assert mail_lines(split) == ["    mail       0 waiting"] * 2
+    split.sql(MAIL)
+    _, status = wait_status(split, lambda status: [job["waiting"] for job in mails(status)] == [1, 1], "a mail that waits")
+    told = "NO MAIL SERVER is set: see mail_url"
+    assert all(job["left"] == told and job["oldest_ms"] >= 192 * 60000 for job in mails(status))
+    assert mail_lines(split) == [f"    mail       1 waiting, the oldest for 3 h 12 min; {told}"] * 2
+    split.sql("UPDATE membership.mail SET failed_at = campus.now()")
+    wait_status(split, lambda status: [job["waiting"] for job in mails(status)] == [0, 0], "no mail")
+
+
+def test_mails_that_wait_for_their_time(new_campus):
+    campus = new_campus(settings={"CAMPUS_MAIL_URL": f"file://{new_folder()}", "CAMPUS_MAIL_FROM": "campus@campus.example",
+                                  "CAMPUS_ACCOUNT_URL": "https://campus.example/#"})
+    campus.sql(MAIL)
+    _, status = wait_status(campus, lambda status: [job["waiting"] for job in mails(status)] == [1], "a mail that waits")
+    assert "left" not in mails(status)[0]
+    assert mail_lines(campus) == ["    mail       1 waiting, the oldest for 3 h 12 min"]
 
 
 def test_frozen_worker_is_missed(split):

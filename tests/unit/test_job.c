@@ -25,8 +25,10 @@ static void test_a_job_waits_ever_longer(void **state)
         assert_int_equal(job_delay_ms(cases[i].attempt, cases[i].chance), cases[i].delay);
 }
 
-static const struct job jobs[] = { { .name = "mail", .lease = "lease", .note = "note" }, { 0 } };
+static const struct job jobs[] = { { .name = "mail", .lease = "lease", .note = "note", .waiting = "waiting" }, { 0 } };
 static const struct service service = { .name = "sample", .jobs = jobs };
+
+#define WAITING "-- name: waiting\nSELECT 3 AS waiting, 4 AS oldest_ms -- of all\n"
 
 static bool gather(struct plans *plans, const char *file)
 {
@@ -36,15 +38,19 @@ static bool gather(struct plans *plans, const char *file)
     return jobs_gather(plans, &queries);
 }
 
-static void test_both_statements_are_there(void **state)
+static void test_all_statements_are_there(void **state)
 {
     (void)state;
     struct plans plans;
-    assert_true(gather(&plans, "-- name: lease\nSELECT 1\n-- name: note\nSELECT 2\n"));
-    assert_false(gather(&plans, "-- name: note\nSELECT 2\n"));
+    assert_true(gather(&plans, "-- name: lease\nSELECT 1\n-- name: note\nSELECT 2\n" WAITING));
+    assert_false(gather(&plans, "-- name: note\nSELECT 2\n" WAITING));
     assert_string_equal(plans.error, "job mail: there is no statement lease");
     assert_false(gather(&plans, "-- name: lease\nSELECT 1\n"));
     assert_string_equal(plans.error, "job mail: there is no statement note");
+    assert_false(gather(&plans, "-- name: lease\nSELECT 1\n-- name: note\nSELECT 2\n"));
+    assert_string_equal(plans.error, "job mail: there is no statement waiting");
+    assert_false(gather(&plans, "-- name: lease\nSELECT 1\n-- name: note\nSELECT 2\n-- name: waiting\nSELECT :id\n"));
+    assert_string_equal(plans.error, "job mail: statement waiting has parameters");
 }
 
 /* With the lease described as of these columns. */
@@ -62,7 +68,7 @@ static void test_the_statements_fit(void **state)
 {
     (void)state;
     static const char file[] =
-        "-- name: lease\nSELECT 1\n-- name: note\nSELECT :id, :attempt, :outcome, :failure, :delay_ms\n";
+        "-- name: lease\nSELECT 1\n-- name: note\nSELECT :id, :attempt, :outcome, :failure, :delay_ms\n" WAITING;
     const char *names[] = { "id", "attempts", "extra" };
     Oid types[] = { OID_UUID, OID_INT4, OID_TEXT };
     struct plans plans;
@@ -72,9 +78,9 @@ static void test_the_statements_fit(void **state)
     types[2] = OID_JSONB;
     assert_false(bind(&plans, file, 3, names, types));
     assert_string_equal(plans.error, "job mail: column extra of statement lease has no text; cast it");
-    assert_false(bind(&plans, "-- name: lease\nSELECT :id\n-- name: note\nSELECT 1\n", 2, names, types));
+    assert_false(bind(&plans, "-- name: lease\nSELECT :id\n-- name: note\nSELECT 1\n" WAITING, 2, names, types));
     assert_string_equal(plans.error, "job mail: statement lease has parameters");
-    assert_false(bind(&plans, "-- name: lease\nSELECT 1\n-- name: note\nSELECT :other\n", 2, names, types));
+    assert_false(bind(&plans, "-- name: lease\nSELECT 1\n-- name: note\nSELECT :other\n" WAITING, 2, names, types));
     assert_string_equal(plans.error, "job mail: parameter :other of statement note has no source");
 }
 
@@ -82,7 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_job_waits_ever_longer),
-        TEST(test_both_statements_are_there),
+        TEST(test_all_statements_are_there),
         TEST(test_the_statements_fit),
     };
     return cmocka_run_group_tests_name("job", tests, NULL, NULL);
