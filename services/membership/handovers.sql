@@ -60,7 +60,9 @@ SELECT coalesce(o.organisation <@ ANY (:scopes::ltree[]) OR theirs.person_id = :
        CASE WHEN o.id IS NULL THEN 'office_unknown'
             WHEN NOT coalesce(o.organisation <@ ANY (:scopes) OR theirs.person_id = :caller_person, false) THEN NULL
             WHEN theirs.id IS NULL THEN 'appointment_unknown'
-            WHEN EXISTS (SELECT FROM handover h WHERE h.outgoing_id = theirs.id AND h.state = 'complete') THEN 'handed_over_already'
+            WHEN EXISTS (SELECT FROM handover h JOIN appointment i ON i.id = h.incoming_id
+                          WHERE h.outgoing_id = theirs.id AND h.state = 'complete' AND i.since IS DISTINCT FROM i.until) -- not to nobody
+            THEN 'handed_over_already'
             WHEN :incoming_appointment_id::uuid IS NULL THEN NULL
             WHEN ours.id IS NULL THEN 'incoming_appointment_unknown'
             WHEN ours.person_id = theirs.person_id THEN 'same_person'
@@ -262,6 +264,8 @@ SELECT h.organisation <@ ANY (:scopes::ltree[]) OR :caller_person::uuid IN (part
             WHEN (CASE :party WHEN 'outgoing' THEN h.outgoing_signed_at ELSE h.incoming_signed_at END) IS NOT NULL
             THEN 'signed_already'
             WHEN h.state NOT IN ('open', 'signed_by_one') THEN 'handover_over'
+            WHEN :party = 'incoming' AND EXISTS (SELECT FROM appointment i WHERE i.id = h.incoming_id AND i.since = i.until)
+            THEN 'incoming_never_came' -- before its day one may sign: the two meet in the last days of the one who goes
             WHEN l.hash <> :hash::text THEN 'list_changed' END AS refusal
   FROM handover h
   JOIN handover_list l ON l.handover_id = h.id AND l.list = h.list

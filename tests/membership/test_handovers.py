@@ -7,7 +7,7 @@ import pytest
 
 import harness
 from api.given import NOBODY, check_problem, committee, ids, new_key, new_label, organisation, person
-from membership.staff import acting_as, appointed, officer, standing_office
+from membership.staff import acting_as, appointed, officer, standing_office, today
 from membership.test_plans import read_rows
 
 ABSENT = "0" * 64
@@ -300,6 +300,61 @@ def test_who_has_come_and_signed_is_not_renamed(client, campus, changing):
         sign(new, handover, "incoming").expect(200)
     asked = {"incoming_appointment_id": changing["coming"]}
     check_problem(client.post(f"/v1/handovers/{handover['id']}:name_incoming", asked), 409, "signed_already")
+
+
+@pytest.fixture
+def early(client, campus, tree):
+    """An office that is handed over before the successor's term begins."""
+    old, place, going = officer(client, tree, roles=["chair"], term={"since": "2025-09-01", "term_until": today(campus, 30)})
+    new = person(client, tree)
+    coming = appointed(client, place["id"], new["id"], since=today(campus, 30))
+    return {"office": place["id"], "old": old["id"], "new": new["id"], "going": going["id"], "coming": coming["id"], "top": tree}
+
+
+def never_comes(client, campus, early):
+    """Takes the successor's appointment back."""
+    client.post(f"/v1/appointments/{early['coming']}:end", {"reason": "resigned", "until": today(campus, 30)}).expect(200)
+
+
+def test_who_comes_signs_before_their_term_and_may_nothing_yet(client, campus, early):
+    handover = opened(client, early)
+    appointments = [f"/v1/appointments/{early[name]}" for name in ("going", "coming")]
+    before = [client.get(path).json() for path in appointments]
+    with acting_as(campus, early["old"]) as old, acting_as(campus, early["new"]) as new:
+        assert sign(new, handover, "incoming").expect(200).json()["state"] == "signed_by_one"
+        assert sign(old, handover, "outgoing").expect(200).json()["state"] == "complete"
+        check_problem(new.get("/v1/people"), 403, "permission_denied")
+        new.get(f"/v1/offices/{early['office']}/items").expect(404)
+        old.get("/v1/people").expect(200)
+        old.get(f"/v1/offices/{early['office']}/items").expect(200)
+    assert [client.get(path).json() for path in appointments] == before
+    assert client.get(f"/v1/offices/{early['office']}").json()["holders"][0]["person_id"] == early["old"]
+
+
+def test_who_never_comes_does_not_sign(client, campus, early):
+    handover = opened(client, early)
+    never_comes(client, campus, early)
+    with acting_as(campus, early["new"]) as new:
+        check_problem(sign(new, handover, "incoming"), 409, "incoming_never_came", {"/party": "incoming_never_came"})
+    another = person(client, early["top"])
+    coming = appointed(client, early["office"], another["id"], since=today(campus, 30))
+    client.post(f"/v1/handovers/{handover['id']}:name_incoming", {"incoming_appointment_id": coming["id"]}).expect(200)
+    with acting_as(campus, another["id"]) as new:
+        sign(new, handover, "incoming").expect(200)
+
+
+def test_what_was_handed_over_to_who_never_came_is_handed_over_again(client, campus, early):
+    handover = opened(client, early)
+    with acting_as(campus, early["old"]) as old, acting_as(campus, early["new"]) as new:
+        sign(new, handover, "incoming").expect(200)
+        sign(old, handover, "outgoing").expect(200)
+    asked = {"office_id": early["office"], "outgoing_appointment_id": early["going"]}
+    check_problem(client.post("/v1/handovers", asked), 409, "handed_over_already")
+    never_comes(client, campus, early)
+    again = client.post("/v1/handovers", asked).expect(201).json()
+    with acting_as(campus, early["old"]) as old:
+        sign(old, again, "outgoing").expect(200)
+    assert client.get(f"/v1/handovers/{handover['id']}").json()["state"] == "complete"
 
 
 def test_what_cannot_be_opened(client, changing):
