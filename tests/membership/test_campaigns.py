@@ -127,6 +127,21 @@ def test_a_change_in_a_dissolved_organisation(client):
     assert client.get(f"/v1/campaigns/{made['id']}").json()["state"] == "cancelled"
 
 
+def test_no_campaign_outlives_its_organisation(campus, client):
+    top = union(client)
+    for path in (f"{top}.learning", f"{top}.sports"):
+        client.post(f"/v1/organisations/{path}:dissolve", {"dissolved_on": "2060-01-01"}).expect(200)
+    client.post(f"/v1/organisations/{top}:dissolve", {"dissolved_on": "2060-01-01"}).expect(200)
+    asked = {"organisation": top, "title": "a", "opens_at": OPEN["opens_at"]}
+    late, last = "2060-01-01T00:00:00+08:00", "2059-12-31T16:00:00Z"  # the same: its last midnight
+    made = client.post("/v1/campaigns", {**asked, "closes_at": last}).expect(201).json()
+    later = {"closes_at": "2059-12-31T16:00:01Z"}
+    check_problem(client.post("/v1/campaigns", {**asked, **later}), 422, "outside_organisation_life",
+                  {"/closes_at": "outside_organisation_life"})
+    check_problem(client.patch(f"/v1/campaigns/{made['id']}", later, etag="*"), 422, "outside_organisation_life")
+    client.patch(f"/v1/campaigns/{made['id']}", {"closes_at": late, "title": "b"}, etag="*").expect(200)
+
+
 def test_tracks_and_quotas_that_are_used(campus, client):
     top, first, second = branches(client)
     made = campaign(client, top, quota=2, tracks=[{"organisation": first, "quota": 2}, {"organisation": second}])

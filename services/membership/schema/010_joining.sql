@@ -73,11 +73,14 @@ END $$;
 CREATE FUNCTION campaign_rules() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM campus.refuse('organisation_unknown') WHERE NOT membership.living_organisation(NEW.organisation);
+    PERFORM campus.refuse('outside_organisation_life')
+       FROM membership.organisation o
+      WHERE o.path = NEW.organisation AND NEW.closes_at > membership.midnight(o.dissolved_on);
     PERFORM campus.refuse('home_unknown')
       WHERE EXISTS (SELECT FROM unnest(NEW.audience_homes) h WHERE h NOT IN (SELECT path FROM membership.organisation));
     RETURN NEW;
 END $$;
-CREATE TRIGGER campaign_rules BEFORE INSERT OR UPDATE OF audience_homes ON campaign
+CREATE TRIGGER campaign_rules BEFORE INSERT OR UPDATE OF audience_homes, closes_at ON campaign
     FOR EACH ROW EXECUTE FUNCTION campaign_rules();
 
 CREATE FUNCTION campaign_track_rules() RETURNS trigger LANGUAGE plpgsql AS $$
