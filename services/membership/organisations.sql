@@ -59,8 +59,15 @@ SELECT count(*) AS total_count
    AND (:q::text IS NULL OR campus.fold(concat_ws(' ', title, title_en)) LIKE ALL ((SELECT campus.query_patterns(:q))::text[]))
    AND (coalesce(:include_dissolved::bool, false) OR dissolved_on IS NULL OR dissolved_on > (SELECT campus.today()))
 
+-- Who leads it reviews it, so that is said where it could be founded.
 -- name: target_organisation
-SELECT path <@ ANY (:scopes::ltree[]) AS visible, version FROM organisation WHERE path = :path::ltree FOR UPDATE
+SELECT path <@ ANY (:scopes::ltree[]) AS visible, version,
+       CASE WHEN path <@ ANY (:scopes) AND 'led_by' = ANY (:set::text[]) AND :led_by::ltree IS DISTINCT FROM led_by
+             AND NOT subpath(path, 0, -1) <@ ANY (:scopes)
+            THEN 'led_by_not_yours' END AS refusal
+  FROM organisation
+ WHERE path = :path::ltree
+   FOR UPDATE
 
 -- name: patch_organisation
 WITH made AS (

@@ -231,6 +231,18 @@ def test_who_leads_anew_reviews_what_waits(client, campus):
         decide(now, sent).expect(200)
 
 
+@pytest.mark.usefixtures("associations_register")
+def test_nobody_says_who_reviews_their_own_organisation(client, campus):
+    """Who leads it is said where it is founded."""
+    first, second, path = committee(client), committee(client), new_label("l")
+    client.post("/v1/organisations", {"path": path, "kind": "association", "title": "青协", "led_by": first}).expect(201)
+    with campus.client(new_key(client, "membership.*", path)["secret"]) as own:
+        for leader in (second, None):
+            check_problem(own.patch(f"/v1/organisations/{path}", {"led_by": leader}, etag="*"), 403, "led_by_not_yours")
+        own.patch(f"/v1/organisations/{path}", {"led_by": first, "title": "志愿者协会"}, etag="*").expect(200)
+        assert submitted(own, path)["supervisor"] == first
+
+
 def test_what_supervision_cannot_be(client, campus, tree):
     for path, supervisor, code, pointer in ((f"{tree}.none", tree, "organisation_unknown", "subtree"),
                                             (tree, f"{tree}.none", "supervisor_unknown", "/supervisor"),
