@@ -30,12 +30,14 @@ ON CONFLICT (organisation) DO UPDATE
    SET renewal = excluded.renewal, month = excluded.month, day = excluded.day, opens_days = excluded.opens_days,
        grace_days = excluded.grace_days, version = t.version + 1, updated_at = campus.now()
 
--- It counts for memberships that run already: their next day of renewal is the one behind today. Who has a day that fits keeps it:
--- they may have renewed beyond it, or be overdue.
+-- It counts for memberships that run already, or will: their next day of renewal is the one behind today, or behind their first.
+-- Who has a day that fits keeps it: they may have renewed beyond it, or be overdue.
 -- name: apply_term
-WITH term AS (SELECT t.*, next_renewal(t, campus.today()) AS next FROM membership_term t WHERE t.organisation = :organisation::ltree),
+WITH term AS (SELECT t AS it, t.* FROM membership_term t WHERE t.organisation = :organisation::ltree),
 applied AS (
-  UPDATE membership m SET renew_by = term.next, version = m.version + 1, updated_at = campus.now()
+  UPDATE membership m
+     SET renew_by = next_renewal(term.it, greatest(m.since, (SELECT campus.today()))), version = m.version + 1,
+         updated_at = campus.now()
     FROM term, organisation o
    WHERE o.path <@ term.organisation AND (SELECT n.organisation FROM term_of(o.path) n) = term.organisation
      AND m.organisation = o.path AND m.until IS NULL AND m.kind <> 'honorary'

@@ -112,6 +112,16 @@ def test_who_comes_in_while_a_term_is_set_has_it(campus, client, admin):
     assert renew_by(client, made) == "2030-09-30"
 
 
+def test_who_comes_later_renews_later(campus, client, clock):
+    """Also where the term is set meanwhile: nobody expires before they have come."""
+    top = union(client)
+    made = membership(client, person(client, top)["id"], top, since="2031-01-01")
+    term(client, top).expect(200)
+    assert renew_by(client, made) == "2031-09-30"
+    clock("2030-11-01")
+    assert bulk(client, "expire", within=top).expect(200).json()["expired"] == 0
+
+
 def test_no_day_of_renewal_lies_beyond_all_days(campus, client):
     top = union(client)
     term(client, top).expect(200)
