@@ -56,9 +56,9 @@ SELECT id FROM office WHERE id = :office_id::uuid FOR NO KEY UPDATE
 SELECT id FROM handover WHERE outgoing_id = :outgoing_appointment_id::uuid AND state IN ('open', 'signed_by_one') FOR UPDATE
 
 -- name: target_handover_new
-SELECT coalesce(o.organisation <@ ANY (:scopes::ltree[]) OR theirs.person_id = :caller_person::uuid, o.id IS NULL) AS permitted,
+SELECT coalesce(o.organisation <@ ANY (:scopes::ltree[]) OR own.yes, o.id IS NULL) AS permitted,
        CASE WHEN o.id IS NULL THEN 'office_unknown'
-            WHEN NOT coalesce(o.organisation <@ ANY (:scopes) OR theirs.person_id = :caller_person, false) THEN NULL
+            WHEN NOT coalesce(o.organisation <@ ANY (:scopes) OR own.yes, false) THEN NULL
             WHEN theirs.id IS NULL THEN 'appointment_unknown'
             WHEN EXISTS (SELECT FROM handover h JOIN appointment i ON i.id = h.incoming_id
                           WHERE h.outgoing_id = theirs.id AND h.state = 'complete' AND i.since IS DISTINCT FROM i.until) -- not to nobody
@@ -69,7 +69,9 @@ SELECT coalesce(o.organisation <@ ANY (:scopes::ltree[]) OR theirs.person_id = :
        END AS refusal
   FROM (SELECT) AS one
   LEFT JOIN office o ON o.id = :office_id::uuid
-  LEFT JOIN appointment theirs ON theirs.id = :outgoing_appointment_id::uuid AND theirs.office_id = o.id
+  LEFT JOIN appointment theirs
+    ON theirs.id = :outgoing_appointment_id::uuid AND theirs.office_id = o.id AND theirs.since IS DISTINCT FROM theirs.until
+ CROSS JOIN LATERAL (SELECT theirs.person_id = :caller_person::uuid AND theirs.since <= campus.today() AS yes) AS own
   LEFT JOIN appointment ours
     ON ours.id = :incoming_appointment_id AND ours.office_id = o.id AND ours.since IS DISTINCT FROM ours.until
 

@@ -366,6 +366,19 @@ def test_what_cannot_be_opened(client, changing):
         check_problem(client.post("/v1/handovers", {**base, **more}), 422, code, {pointer: code})
 
 
+def test_who_has_not_held_an_office_opens_no_handover_of_it(client, campus, tree):
+    """They would read in its list what waits there."""
+    place = standing_office(client, tree)
+    one = person(client, tree)["id"]
+    with acting_as(campus, one) as own:
+        planned = appointed(client, place["id"], one, since="2090-01-01")
+        asked = {"office_id": place["id"], "outgoing_appointment_id": planned["id"]}
+        check_problem(own.post("/v1/handovers", asked), 403, "permission_denied")
+        client.post(f"/v1/appointments/{planned['id']}:end", {"reason": "resigned", "until": "2090-01-01"}).expect(200)
+        check_problem(own.post("/v1/handovers", asked), 403, "permission_denied")
+    check_problem(client.post("/v1/handovers", asked), 422, "appointment_unknown")
+
+
 def test_a_later_handover_supersedes(client, campus, changing):
     first = opened(client, changing)
     with acting_as(campus, changing["old"]) as old:
