@@ -159,7 +159,7 @@ SELECT coalesce(f.organisation <@ ANY (:scopes::ltree[]), true) AS permitted,
             WHEN p.id = :caller_person::uuid THEN 'own_appointment'
             WHEN :term_until::date <= coalesce(:since::date, campus.today()) THEN 'term_before_since'
             WHEN f.exclusive AND free_seat(f, coalesce(:acting::bool, false), coalesce(:since, campus.today()),
-                      CASE WHEN NOT f.carries_over OR coalesce(:acting, false) THEN :term_until END) IS NULL
+                      CASE WHEN NOT f.carries_over OR coalesce(:acting, false) THEN :term_until END, p.id) IS NULL
             THEN 'seat_taken'
        END AS refusal
   FROM (SELECT) AS one
@@ -174,8 +174,9 @@ WITH place AS (
     FROM office f
    WHERE f.id = :office_id::uuid AND f.organisation <@ ANY (:scopes::ltree[])),
 seated AS (
-  SELECT place.*, CASE WHEN exclusive THEN (SELECT free_seat(f, acts, first_day, last_day) FROM office f WHERE f.id = place.id) END
-         AS seat
+  SELECT place.*,
+         CASE WHEN exclusive
+              THEN (SELECT free_seat(f, acts, first_day, last_day, :person_id::uuid) FROM office f WHERE f.id = place.id) END AS seat
     FROM place),
 succeeded AS (
   UPDATE appointment a

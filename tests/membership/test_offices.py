@@ -79,6 +79,17 @@ def test_states(client, campus, top):
     assert (ended["reason"], ended["until"]) == ("succeeded", today(campus))
 
 
+def test_who_carries_a_seat_on_is_appointed_to_it_again(client, top):
+    """And puts nobody out who carries another on."""
+    place = office(client, top, "vice_chair", carries_over=True, established_on="2020-01-01", seats=2)
+    other, mine = (appoint(client, place["id"], person(client, top)["id"], since="2020-01-01", term_until="2021-01-01")
+                   .expect(201).json() for _ in range(2))
+    again = appoint(client, place["id"], mine["person_id"]).expect(201).json()
+    assert (mine["seat"], again["seat"]) == (2, 2)
+    assert client.get(f"/v1/appointments/{mine['id']}").json()["reason"] == "succeeded"
+    assert "until" not in client.get(f"/v1/appointments/{other['id']}").json()
+
+
 def test_nobody_carries_on_beyond_a_successor_by_an_end_of_their_own(client, campus, top):
     """Who carries an office on stays until a successor begins: an end of their own beyond the term would keep the seat."""
     place = office(client, top, "vice_chair", carries_over=True, established_on="2020-01-01")

@@ -476,14 +476,18 @@ CREATE FUNCTION office_on(office uuid, day date) RETURNS TABLE (state text, hold
      WHERE a.office_id = office AND a.since <= day AND (a.until IS NULL OR a.until > day)
 $$;
 
--- The lowest seat that is free in all of a time, for a holder or for one who acts. Whoever carries the office on makes room.
-CREATE FUNCTION free_seat(office office, acting boolean, since date, until date) RETURNS int LANGUAGE sql STABLE AS $$
-    SELECT min(s)
+-- A seat that is free in all of a time, for a holder or for one who acts: the one that the person carries on, else the lowest.
+-- Whoever carries the office on makes room.
+CREATE FUNCTION free_seat(office office, acting boolean, since date, until date, person uuid) RETURNS int LANGUAGE sql STABLE AS $$
+    SELECT s
       FROM generate_series(1, office.seats) AS s
      WHERE NOT EXISTS (
         SELECT FROM membership.appointment a
          WHERE a.office_id = office.id AND a.seat = s AND a.acting = $2 AND daterange(a.since, a.until) && daterange($3, $4)
            AND NOT (a.until IS NULL AND coalesce(a.term_until <= $3, false)))
+     ORDER BY NOT EXISTS (SELECT FROM membership.appointment a
+                           WHERE a.office_id = office.id AND a.seat = s AND a.acting = $2 AND a.person_id = $5 AND a.until IS NULL), s
+     LIMIT 1
 $$;
 
 -- What a person may do at an instant, a row for each office, grant and role.
