@@ -302,6 +302,14 @@ def test_who_is_carried_over_makes_room(client, union):
     assert check(client, union)["terms_not_overdue"]["person_ids"] == [old["person_id"]]
 
 
+def test_who_is_carried_over_may_be_planned_again(client, union):
+    place = standing_office(client, union, carries_over=True)
+    old = appointed(client, place["id"], student(client, union), since="2025-01-01", term_until="2026-01-01")
+    found, refused = what_if(client, union, [(place["id"], old["person_id"])])
+    assert refused == [] and brief(found["terms_not_overdue"]) == ("ok", 0, 0)
+    appointed(client, place["id"], old["person_id"])
+
+
 def test_nobody_plans_for_themselves(client, campus, union):
     one, _, _ = officer(client, union, roles=["chair"])
     place = standing_office(client, union, "vice_chair")

@@ -492,7 +492,8 @@ RETURNS TABLE (office_id uuid, person_id uuid, appointment_id uuid, code text, a
           THEN 'outside_office_life'
           WHEN p.times > 1 OR EXISTS (SELECT FROM membership.appointment a
                                        WHERE a.office_id = p.office_id AND a.person_id = p.person_id AND a.id <> ALL ($5)
-                                         AND daterange(a.since, a.until) && daterange($2, NULL))
+                                         AND daterange(a.since, a.until) && daterange($2, NULL)
+                                         AND ((p.o).exclusive AND NOT a.acting AND a.until IS NULL AND a.term_until <= $2) IS NOT TRUE)
           THEN 'appointed_already'
           WHEN (p.o).exclusive AND p.nth > (SELECT count(*) FROM membership.seats_open(p.o, $2, $5)) THEN 'seat_taken'
           WHEN c.about IS NOT NULL THEN 'incompatible_offices' END AS code
