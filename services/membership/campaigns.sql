@@ -19,6 +19,7 @@ tracked AS (
   SELECT made.id, t.organisation, t.quota
     FROM made, jsonb_to_recordset(coalesce(:tracks::jsonb, jsonb_build_array(jsonb_build_object('organisation', :organisation))))
            AS t (organisation ltree, quota int)
+   ORDER BY t.organisation -- in the order in which all lock
   RETURNING organisation, quota),
 reply AS (
   SELECT id, organisation::text, campaign_state(made) AS state, title, description, opens_at, closes_at, quota,
@@ -131,7 +132,7 @@ dropped AS (
    WHERE t.campaign_id = made.id AND 'tracks' = ANY (:set) AND t.organisation NOT IN (SELECT organisation FROM wanted)),
 tracked AS (
   INSERT INTO campaign_track (campaign_id, organisation, quota)
-  SELECT id, organisation, quota FROM wanted
+  SELECT id, organisation, quota FROM wanted ORDER BY organisation
   ON CONFLICT (campaign_id, organisation) DO UPDATE SET quota = excluded.quota
   RETURNING organisation),
 reply AS (SELECT id, version, updated_at FROM made),

@@ -141,10 +141,9 @@ SELECT p.id AS person_id, (SELECT campus.now()) AS exported_at,
 
 -- Organisations, then the person: the order in which all lock.
 -- name: lock_person_erased
-SELECT o.path::text
-  FROM membership m JOIN organisation o ON o.path = m.organisation
- WHERE m.person_id = :id::uuid
-   FOR SHARE OF o
+SELECT count(*)
+  FROM (SELECT FROM organisation WHERE path IN (SELECT organisation FROM membership WHERE person_id = :id::uuid)
+         ORDER BY path FOR SHARE) AS locked
 
 -- name: target_person_erased
 SELECT p.home <@ ANY (:scopes::ltree[]) AS visible,

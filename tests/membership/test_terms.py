@@ -5,7 +5,7 @@ import pytest
 from api.given import check_problem, membership, new_key, organisation, person, union
 from harness import wait_until
 from load import BLOCKED, Sent
-from membership.recruiting import branches, somebody
+from membership.recruiting import PLANNED, branches, somebody
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +110,31 @@ def test_who_comes_in_while_a_term_is_set_has_it(campus, client, admin):
         made = joined.answer().expect(201).json()
         told.answer().expect(200)
     assert renew_by(client, made) == "2030-09-30"
+
+
+@pytest.mark.parametrize("act", ["erase", "recruit"])
+def test_organisations_are_locked_in_the_order_of_their_paths(campus, client, admin, act):
+    """As by whoever sets a term: or else each of two would hold what the other waits for."""
+    top, first, second = branches(client)
+    one = person(client, top)["id"]
+    for path in (second, first):
+        membership(client, one, path)
+
+    def send():
+        with campus.client(admin) as caller:
+            if act == "erase":
+                return caller.post(f"/v1/people/{one}:erase", {"dry_run": True})
+            return caller.post("/v1/campaigns", {"organisation": top, "title": "a", **PLANNED,
+                                                 "tracks": [{"organisation": path} for path in (second, first)]})
+
+    lock = "SELECT FROM membership.organisation WHERE path = '{}' FOR NO KEY UPDATE NOWAIT"
+    with campus.cluster.session() as other:
+        other.sql(f"BEGIN; {lock.format(first)}")
+        asked = Sent(send)
+        wait_until(lambda: campus.value(BLOCKED) == "1", "it to wait")
+        campus.sql(lock.format(second))
+        other.sql("ROLLBACK")
+        assert asked.answer().status in (200, 201)
 
 
 def test_who_comes_later_renews_later(campus, client, clock):
