@@ -222,6 +222,11 @@ static json_t *property(struct components *components, const struct field *field
     return json;
 }
 
+bool json_schema_needs(const struct field *field)
+{
+    return field->rules.required || (field->repeated && field->rules.min_items);
+}
+
 /* `rpc` is that of a whole body, and NULL of what is nested or replied. */
 static bool belongs(const struct rpc *rpc, const struct field *field, enum schema_use use)
 {
@@ -243,7 +248,7 @@ static void put_properties(struct components *components, json_t *json, const st
         if (!belongs(rpc, field, use))
             continue;
         json_put(properties, field->name, property(components, field, use));
-        if (field->rules.required && use != SCHEMA_PATCH)
+        if (use == SCHEMA_REPLY ? field->rules.required : use == SCHEMA_BODY && json_schema_needs(field))
             json_append_text(required, field->name);
     }
     if (json_array_size(required))

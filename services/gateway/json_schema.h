@@ -32,6 +32,8 @@ json_t *json_schema_of_reply(struct components *components, const struct message
  * left. Once a method. */
 json_t *json_schema_of_body(struct components *components, const struct rpc *rpc);
 
+/* Whether a body cannot be without the field: a list that must have items is refused when it is absent. */
+bool json_schema_needs(const struct field *field);
 /* A body of the examples of its fields; NULL where there are none. */
 json_t *json_schema_body_example(const struct rpc *rpc);
 

@@ -21,7 +21,8 @@ static const char frame[] = JSON({
     "paths": {},
     "components": {
         "securitySchemes": {
-            "bearer": { "type": "http", "scheme": "bearer", "description": "A key of a system, campus_…, as `POST /v1/keys` gives it." }
+            "bearer": { "type": "http", "scheme": "bearer",
+                "description": "A key, campus_…, of `POST /v1/keys`, or a session, campus_s_…, of `POST /v1/sessions`." }
         },
         "parameters": {
             "IfMatch": { "name": "If-Match", "in": "header", "required": true, "schema": { "type": "string" },
@@ -30,7 +31,7 @@ static const char frame[] = JSON({
             "IfNoneMatch": { "name": "If-None-Match", "in": "header", "schema": { "type": "string" },
                 "description": "The ETag of the version at hand: 304 while it is the present one." },
             "IdempotencyKey": { "name": "Idempotency-Key", "in": "header", "schema": { "type": "string" },
-                "description": "Names this change: the same request sent again takes effect once." }
+                "description": "Names this change, in visible ASCII, 255 at most: sent again within a day, it takes effect once." }
         },
         "headers": {
             "ETag": { "schema": { "type": "string" }, "description": "The version, for If-Match and If-None-Match." },
@@ -91,10 +92,23 @@ struct document {
 
 /* ---- words ---- */
 
-/* The first sentence is the summary, which is plain text; the rest is CommonMark. */
-static void put_words(struct document *document, json_t *operation, const char *comment)
+/* Who may, in words for the description. */
+static const char *who_may(struct arena *arena, const struct rpc *rpc)
 {
-    const char *end = schema_first_sentence(comment), *rest = end;
+    if (rpc->access == ACCESS_PUBLIC)
+        return "Needs no key.";
+    if (rpc->access != ACCESS_AUTHENTICATED)
+        return arena_printf(arena, "Permission: `%s`%s.", rpc->permission,
+                            rpc->access == ACCESS_OWNER ? "; people need none for what is their own" : "");
+    if (!rpc->permission)
+        return "Any valid key or session.";
+    return arena_printf(arena, "Any valid key or session; the permission `%s` opens more.", rpc->permission);
+}
+
+/* The first sentence is the summary, which is plain text; the rest is CommonMark. */
+static void put_words(struct document *document, json_t *operation, const struct rpc *rpc)
+{
+    const char *comment = rpc->comment, *end = schema_first_sentence(comment), *rest = end;
     char *summary = arena_text(document->arena, slice_of(comment, (size_t)(end - comment))), *out = summary;
     for (const char *at = summary; *at; at++)
         if (*at != '`')
@@ -104,8 +118,8 @@ static void put_words(struct document *document, json_t *operation, const char *
         rest++;
     if (*summary)
         json_put_text(operation, "summary", summary);
-    if (*rest)
-        json_put_text(operation, "description", rest);
+    const char *who = who_may(document->arena, rpc);
+    json_put(operation, "description", json_sprintf("%s%s%s", rest, *rest ? "\n\n" : "", who));
 }
 
 /* ---- what goes in ---- */
@@ -189,6 +203,17 @@ static void put_json_content(struct document *document, json_t *content, const s
         put_example(put_content(content, "application/json", schema), json_schema_body_example(rpc));
 }
 
+/* A body of nothing but what may be absent may be absent itself; a merge patch may not. */
+static bool needs_body(const struct rpc *rpc)
+{
+    bool needs = rpc->body || rpc->verb == HTTP_PATCH;
+    for (size_t i = 0; i < rpc->request->count; i++) {
+        const struct field *field = &rpc->request->fields[i];
+        needs = needs || (json_schema_needs(field) && route_place(rpc, field) == PLACE_JSON);
+    }
+    return needs;
+}
+
 static void put_request_body(struct document *document, json_t *operation, const struct rpc *rpc)
 {
     json_t *body = json_object(), *content = json_object();
@@ -196,7 +221,8 @@ static void put_request_body(struct document *document, json_t *operation, const
         put_raw_content(content, rpc);
     else
         put_json_content(document, content, rpc);
-    json_put(body, "required", json_true());
+    if (needs_body(rpc))
+        json_put(body, "required", json_true());
     json_put(body, "content", content);
     if (json_object_size(content))
         json_put(operation, "requestBody", json_incref(body));
@@ -308,7 +334,7 @@ static json_t *operation_of(struct document *document, const struct rpc *rpc)
     json_put_text(operation, "operationId", rpc->name);
     json_append_text(tags, rpc->section->name);
     json_put(operation, "tags", tags);
-    put_words(document, operation, rpc->comment);
+    put_words(document, operation, rpc);
     put_parameters(document, operation, rpc);
     put_request_body(document, operation, rpc);
     put_responses(document, operation, rpc);

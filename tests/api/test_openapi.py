@@ -93,6 +93,19 @@ def test_openapi_says_who_may(openapi):
     for _, path, operation in operations(openapi):
         if operation["x-access"] in ("granted", "owner"):
             assert re.fullmatch(r"[a-z]+\.[a-z_]+\.[a-z]+", operation["x-permission"]), path
+        # Readers see the words only.
+        assert operation.get("x-permission", "") in operation["description"], path
+        assert ("Needs no key." in operation["description"]) == (operation["x-access"] == "public"), path
+
+
+def test_openapi_says_which_bodies_are_needed(openapi):
+    """A body of which nothing is needed may be absent; a list that must have items is needed."""
+    needed = {operation["operationId"]: operation["requestBody"].get("required", False)
+              for _, _, operation in operations(openapi) if "requestBody" in operation}
+    assert not needed["InvitePerson"] and not needed["RotateKey"]
+    assert needed["EndMembership"] and needed["CreateKey"] and needed["ImportPeople"] and needed["PatchRole"]
+    assert {"name", "permissions"} <= set(openapi["components"]["schemas"]["CreateKeyRequest"]["required"])
+    assert "fields" in openapi["components"]["schemas"]["ReadSensitiveRequest"]["required"]
 
 
 def test_every_route_asks_nobody_for_a_key(openapi, anonymous):

@@ -74,14 +74,14 @@ static void describes_operations(void **state)
         { "paths /v1/people/{id}/roles get tags", "[\"many at once\"]" },
         { "paths /v1/people:import post summary", "\"Many people\"" },
         { "paths /v1/people/{id} get summary", "\"One person\"" },
-        { "paths /v1/people/{id} get description",
-          "\"What may be seen\\ndepends on the caller.\\n\\nErased ones are gone.\"" },
+        { "paths /v1/people/{id} get description", "\"What may be seen\\ndepends on the caller.\\n\\nErased ones are "
+                                                   "gone.\\n\\nPermission: `membership.people.read`.\"" },
         { "paths /v1/people/{id} get x-permission", "\"membership.people.read\"" },
         { "paths /v1/people/{id} get security", "[{\"bearer\":[]}]" },
         { "paths /v1/people get security", "[]" },
         { "paths /v1/people get x-permission", NULL },
         { "paths /v1/people get summary", "\"People\"" },
-        { "paths /v1/people get description", NULL },
+        { "paths /v1/people get description", "\"Needs no key.\"" },
         { "paths /v1/people/me get summary", NULL },
         /* What comes in. */
         { "paths /v1/people/{id} get parameters",
@@ -146,7 +146,7 @@ static void describes_messages(void **state)
           "{\"$ref\":\"#/components/schemas/Address\",\"description\":\"Where they live.\"}" },
         { "ListPeopleReply properties people",
           "{\"type\":\"array\",\"items\":{\"$ref\":\"#/components/schemas/Person\"}}" },
-        { "CreatePersonRequest required", "[\"name\"]" },
+        { "CreatePersonRequest required", "[\"name\",\"tags\"]" },
         { "CreatePersonRequest additionalProperties", "false" },
         { "CreatePersonRequest properties name",
           "{\"type\":\"string\",\"minLength\":1,\"maxLength\":60,\"pattern\":\"^(?:\\\\S+|\\\\S.*\\\\S)$\","
