@@ -25,7 +25,7 @@ static const struct range {
     [FIELD_UINT64] = { 0, EXACT, "0 to 9007199254740991", "an integer from 0 to 9007199254740991" },
 };
 
-enum { MOST_DIGITS = 16, MOST_NAMES = 8, LONGEST_NUMBER = 1100 };
+enum { MOST_DIGITS = 16, MOST_NAMES = 16, LONGEST_NUMBER = 1100 };
 
 static bool is_instant(const struct field *field)
 {

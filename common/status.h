@@ -34,7 +34,7 @@ int status_http(enum status status);
 const char *status_phrase(enum status status);
 
 /* A code that the framework itself answers with (a method's own are its refusals in the proto).
- * `en` and `zh` may hold one %s for a violation's argument. */
+ * `en` and `zh` may hold one %s for a violation's argument, of a permission that is denied for its name. */
 struct code_text {
     const char *code;
     enum status status;

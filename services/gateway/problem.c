@@ -145,6 +145,15 @@ static struct slice spoken(const struct document *document, const struct words *
     return problem_text(document->out->arena, document->chinese ? words->zh : words->en, argument);
 }
 
+/* What is denied is the method's permission. */
+static const char *argument_of(const struct document *document, const struct violation *voice)
+{
+    if (voice)
+        return voice->argument;
+    bool denied = strcmp(document->code, plain_codes[STATUS_FORBIDDEN]) == 0;
+    return denied && document->rpc ? document->rpc->permission : NULL;
+}
+
 static bool is_generic(const char *code)
 {
     return strcmp(code, "invalid") == 0 || strcmp(code, "bad_request") == 0;
@@ -200,7 +209,7 @@ static void put_members(const struct document *document, const char *request_id)
     const struct violation *voice = speaker(document);
     struct words words = words_of(document->rpc, voice ? voice->code : document->code, document->problem->status);
     put_member(document->out, "code", slice_text(document->code));
-    put_member(document->out, "detail", spoken(document, &words, voice ? voice->argument : NULL));
+    put_member(document->out, "detail", spoken(document, &words, argument_of(document, voice)));
     if (document->problem->first)
         put_violations(document);
     else

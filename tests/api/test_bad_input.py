@@ -267,6 +267,12 @@ def test_no_more_than_50_complaints(client):
     assert len(check_problem(answer, 422, "invalid")["errors"]) == 50
 
 
+def test_all_values_of_an_enum_are_named(client):
+    body = check_problem(client.post("/v1/offices", {"kind": "boss"}), 422, "invalid")
+    told = next(error["detail"] for error in body["errors"] if error["pointer"] == "/kind")
+    assert "chair, " in told and told.endswith(", officer."), told
+
+
 def test_bad_page_sizes_and_filters_point_to_their_names(client):
     answer = client.get("/v1/people", query={"page_size": 0, "grade": 1900})
     check_problem(answer, 422, "invalid", {"page_size": "out_of_range", "grade": "out_of_range"})

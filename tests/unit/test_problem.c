@@ -104,6 +104,15 @@ static const struct {
       "\"title\":\"Conflict\",\"status\":409,\"code\":\"name_taken\",\"detail\":\"姓名已存在。\","
       "\"errors\":[{\"pointer\":\"/name\",\"code\":\"name_taken\",\"detail\":\"姓名已存在。\"}]",
       ",\"next_step\":\"Choose another name.\"" },
+    { "GetPerson", /* what is denied has a name */
+      STATUS_FORBIDDEN,
+      "permission_denied",
+      "en",
+      0,
+      { { 0 } },
+      "\"title\":\"Forbidden\",\"status\":403,\"code\":\"permission_denied\","
+      "\"detail\":\"This takes the permission membership.people.read, which is not held here.\"",
+      "" },
     { "GetPerson", /* a field of the path is named, not pointed to */
       STATUS_GONE,
       "erased",
