@@ -53,12 +53,21 @@ static bool is_good(struct call *call, const char *field, const char *value)
     return strcmp(field, "ethnicity") != 0 || is_ethnicity(value);
 }
 
+static const char *wanted(const char *field)
+{
+    if (strcmp(field, "phone") == 0)
+        return "a telephone number such as +86 10 5550 0101";
+    if (strcmp(field, "identity_number") == 0)
+        return "an identity number of 18 characters, the last of which checks the others (GB 11643)";
+    return "an ethnicity of at most 20 characters";
+}
+
 static void set_check(struct call *call)
 {
     const char *field = call_text(call, "field"), *value = call_text(call, "value");
     bool plain = strcmp(field, "phone") == 0;
     if (!is_good(call, field, value))
-        call_complain(call, "/value", "bad_format", arena_printf(call_arena(call), "a value of %s", field));
+        call_complain(call, "/value", "bad_format", wanted(field));
     else if (plain)
         call_add(call, "plain", value);
     else

@@ -161,11 +161,13 @@ def test_consent_is_withdrawn(campus, client, own, somebody):
     assert {(one["field"], one["wording"]) for one in wordings} >= {("health", 1), ("ethnicity", 1)}
 
 
-@pytest.mark.parametrize("field, value", [
-    ("identity_number", "110105194912310021"), ("identity_number", "11010519491231002"), ("identity_number", "1101051949123100AX"),
-    ("phone", "letters"), ("ethnicity", "很" * 21)])
-def test_values_have_a_form(client, somebody, field, value):
-    check_problem(put(client, somebody, field, value), 422, "invalid", {"/value": "bad_format"})
+@pytest.mark.parametrize("field, value, wanted", [
+    ("identity_number", "110105194912310021", "GB 11643"), ("identity_number", "11010519491231002", "GB 11643"),
+    ("identity_number", "1101051949123100AX", "GB 11643"), ("phone", "letters", "+86 10 5550 0101"),
+    ("ethnicity", "很" * 21, "20 characters")])
+def test_values_have_a_form(client, somebody, field, value, wanted):
+    body = check_problem(put(client, somebody, field, value), 422, "invalid", {"/value": "bad_format"})
+    assert wanted in body["detail"]
 
 
 def test_fields_are_cleared(client, somebody):
