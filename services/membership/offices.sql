@@ -217,11 +217,12 @@ SELECT f.organisation <@ ANY (:scopes::ltree[]) AS visible,
             WHEN p.id IS NULL THEN 'person_unknown'
             WHEN p.status IN ('graduated', 'left') THEN 'person_not_enrolled'
             WHEN p.id = :caller_person::uuid THEN 'own_appointment'
+            WHEN held.same THEN 'appointed_already'
             WHEN :term_until::date <= coalesce(:on::date, campus.today()) THEN 'term_before_since'
        END AS refusal
   FROM office f
  CROSS JOIN LATERAL (
-       SELECT count(*)
+       SELECT count(*), bool_or(a.person_id = :person_id::uuid AND NOT a.acting) AS same
          FROM appointment a
         WHERE a.office_id = f.id AND (:appointment_id::uuid IS NULL OR a.id = :appointment_id)
           AND a.since <= coalesce(:on, campus.today()) AND (a.until IS NULL OR a.until > coalesce(:on, campus.today()))) AS held

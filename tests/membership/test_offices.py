@@ -239,6 +239,17 @@ def transfer(client, place, person_id, **more):
     return client.post(f"/v1/offices/{place['id']}:transfer", {"person_id": person_id, "chosen": "election", **more})
 
 
+def test_nobody_hands_over_to_themselves(client):
+    """A transfer that is sent again under another key would else end what it has just begun; who acts may come to hold it in full."""
+    path = committee(client)
+    place, made = held(client, path)
+    check_problem(transfer(client, place, made["person_id"]), 409, "appointed_already", {"/person_id": "appointed_already"})
+    assert len(client.get("/v1/appointments", query={"office_id": place["id"]}).expect(200).json()["appointments"]) == 1
+    vacant, deputy = office(client, path), person(client, path)["id"]
+    appoint(client, vacant["id"], deputy, acting=True).expect(201)
+    assert not transfer(client, vacant, deputy).expect(200).json()["acting"]
+
+
 def to_two(client, path):
     place = office(client, path, seats=2)
     for _ in range(2):
