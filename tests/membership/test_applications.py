@@ -76,6 +76,7 @@ def test_faults_are_told_all_at_once(campus, client):
             "/answers/other": "question_unknown", "/answers/type": "wrong_type", "/answers/two": "answered_twice"})
         details = {error["pointer"]: error["detail"] for error in told["errors"]}
         assert "1 to 20" in details["/answers/hours"] and "1000" in details["/answers/long"]
+        assert "true or false, in `yes`" in details["/answers/again"] and "in `text`" in details["/answers/type"]
         path = f"/v1/applications/{one['id']}"
         anyone.patch(path, {"choices": [first], "answers": [{"question": "days", "choices": ["mon", "mon"]}]}, etag="*").expect(200)
         check_problem(act(anyone, one, "submit"), 422, "application_incomplete", {

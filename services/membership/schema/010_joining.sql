@@ -202,8 +202,8 @@ RETURNS TABLE (pointer text, code text, argument text) LANGUAGE sql STABLE AS $$
           WHEN g.id IS NULL THEN CASE WHEN a_.required THEN ARRAY['required', ''] END
           WHEN a_.kind <> 'text' AND g.text IS NOT NULL OR a_.kind <> 'number' AND g.number IS NOT NULL
                OR a_.kind <> 'choice' AND g.choices IS NOT NULL OR a_.kind <> 'yes_no' AND g.yes IS NOT NULL
-               THEN ARRAY['wrong_type', CASE a_.kind WHEN 'text' THEN 'a text' WHEN 'number' THEN 'a number'
-                                                     WHEN 'choice' THEN 'choices' ELSE 'yes' END]
+               THEN ARRAY['wrong_type', CASE a_.kind WHEN 'text' THEN 'a text, in `text`' WHEN 'number' THEN 'a number, in `number`'
+                                                     WHEN 'choice' THEN 'a list, in `choices`' ELSE 'true or false, in `yes`' END]
           WHEN coalesce(g.text, g.number::text, g.choices::text, g.yes::text, '') IN ('', '[]')
                THEN CASE WHEN a_.required THEN ARRAY['required', ''] END
           WHEN a_.kind = 'text' AND length(g.text) < a_.least THEN ARRAY['too_short', a_.least::text]
