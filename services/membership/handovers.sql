@@ -258,9 +258,7 @@ facts AS (SELECT 'handover.changed' AS type, id::text AS subject, jsonb_build_ob
 
 -- name: target_signature
 SELECT h.organisation <@ ANY (:scopes::ltree[]) OR :caller_person::uuid IN (parties.outgoing, parties.incoming) AS visible,
-       CASE WHEN :party::text = 'incoming'
-             AND NOT EXISTS (SELECT FROM appointment a WHERE a.id = h.incoming_id AND a.since IS DISTINCT FROM a.until)
-            THEN 'incoming_unknown' -- or they were to come, and never did
+       CASE WHEN :party::text = 'incoming' AND h.incoming_id IS NULL THEN 'incoming_unknown'
             WHEN (CASE :party WHEN 'outgoing' THEN parties.outgoing ELSE parties.incoming END)
                  IS DISTINCT FROM coalesce(:caller_person, '00000000-0000-0000-0000-000000000000') THEN 'not_a_party'
             WHEN (CASE :party WHEN 'outgoing' THEN h.outgoing_signed_at ELSE h.incoming_signed_at END) IS NOT NULL
