@@ -7,6 +7,6 @@ const struct method organisation_methods[] = {
     { "ListOrganisations", .query = "list_organisations_by_{sort}", .count = "count_organisations",
       .lane = LANE_HEAVY },
     { "PatchOrganisation", .query = "target_organisation, patch_organisation" },
-    { "DissolveOrganisation", .query = "target_organisation_living, dissolve_organisation" },
+    { "DissolveOrganisation", .query = "lock_campaigns_cancelled, target_organisation_living, dissolve_organisation" },
     { 0 },
 };

@@ -88,6 +88,12 @@ reply AS (
 facts AS (
   SELECT 'organisation.updated' AS type, path::text AS subject, jsonb_build_object('fields', to_jsonb(:set)) AS data FROM made)
 
+-- Campaign, organisation: the order in which all of joining lock.
+-- name: lock_campaigns_cancelled
+SELECT count(*)
+  FROM (SELECT FROM campaign WHERE organisation = :path::ltree AND organisation <@ ANY (:scopes::ltree[]) AND cancelled_at IS NULL
+         ORDER BY id FOR UPDATE) AS locked
+
 -- name: target_organisation_living
 SELECT path <@ ANY (:scopes::ltree[]) AS visible, version,
        CASE WHEN path <@ ANY (:scopes) AND dissolved_on IS NOT NULL THEN 'already_dissolved' END AS refusal

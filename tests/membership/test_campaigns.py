@@ -3,6 +3,8 @@
 import pytest
 
 from api.given import NOBODY, check_problem, new_key, organisation, union
+from harness import wait_until
+from load import BLOCKED, Sent
 from membership.recruiting import (OPEN, PLANNED, QUESTIONS, act, applied, branches, campaign, draft, reviewer, somebody, submitted)
 
 
@@ -140,6 +142,24 @@ def test_no_campaign_outlives_its_organisation(campus, client):
                   {"/closes_at": "outside_organisation_life"})
     check_problem(client.patch(f"/v1/campaigns/{made['id']}", later, etag="*"), 422, "outside_organisation_life")
     client.patch(f"/v1/campaigns/{made['id']}", {"closes_at": late, "title": "b"}, etag="*").expect(200)
+
+
+def test_a_campaign_is_locked_before_its_organisation(campus, client, admin):
+    """Also by whoever dissolves that: or else they and who accepts would each hold what the other waits for."""
+    top = organisation(client, f"{union(client)}.below")["path"]
+    made = campaign(client, top)
+
+    def dissolve():
+        with campus.client(admin) as caller:
+            return caller.post(f"/v1/organisations/{top}:dissolve")
+
+    with campus.cluster.session() as other:
+        other.sql(f"BEGIN; SELECT FROM membership.campaign WHERE id = '{made['id']}' FOR UPDATE")
+        asked = Sent(dissolve)
+        wait_until(lambda: campus.value(BLOCKED) == "1", "it to wait")
+        other.sql(f"SELECT FROM membership.organisation WHERE path = '{top}' FOR SHARE NOWAIT; COMMIT")
+        asked.answer().expect(200)
+    assert client.get(f"/v1/campaigns/{made['id']}").json()["state"] == "cancelled"
 
 
 def test_tracks_and_quotas_that_are_used(campus, client):
