@@ -99,8 +99,7 @@ struct plans {
     struct prepared *prepared;
     const struct statement **statements; /* beside prepared */
     size_t prepared_count, prepared_capacity;
-    size_t waiting; /* the statement of what waits for the service's jobs (job.h); 0: it has none */
-    size_t lag; /* the statement of fact_lag_sql(): behind the consumers', whose slips are theirs to be named */
+    size_t waiting, lag; /* the statements of what waits for jobs (job.h; 0: none) and of fact_lag_sql(), behind the consumers' */
     const char *error;
 };
 
