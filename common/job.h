@@ -27,7 +27,7 @@ struct job_task;
 struct job {
     const char *name; /* in logs and metrics */
     const char *lease, *note;
-    const char *waiting; /* one row, no parameters: `waiting` and `oldest_ms`, bigint, of what has not ended; for operators */
+    const char *waiting; /* tells operators what has not ended: one row, `waiting` and `oldest_ms`, without parameters */
     const char *left; /* why the rows wait where this host is not to do the work: told with it */
     uint32_t every_ms; /* between two looks while nothing is due */
     uint32_t most_attempts; /* then it has failed */
