@@ -99,7 +99,7 @@ struct plans {
     struct prepared *prepared;
     const struct statement **statements; /* beside prepared */
     size_t prepared_count, prepared_capacity;
-    size_t waiting, lag; /* the statements of what waits for jobs (0: none), and of fact_lag_sql() behind the consumers' */
+    size_t waiting, lag; /* statements: what waits for jobs (0: none), and fact_lag_sql(), behind the consumers' */
     const char *error;
 };
 
