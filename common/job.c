@@ -120,7 +120,7 @@ static bool gather_waiting(struct plans *plans, const struct statements *queries
     }
     buffer_text(&sql, " ORDER BY n");
     if (n)
-        plans->waiting = plans_add_sql(plans, "campus_waiting", buffer_cstring(&sql));
+        plans_add_sql(plans, JOBS_WAITING, buffer_cstring(&sql));
     return true;
 }
 

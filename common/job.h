@@ -27,7 +27,7 @@ struct job_task;
 struct job {
     const char *name; /* in logs and metrics */
     const char *lease, *note;
-    const char *waiting; /* tells operators what has not ended: one row, `waiting` and `oldest_ms`, without parameters */
+    const char *waiting; /* for operators: one row, `waiting` and `oldest_ms` of what has not ended; no parameters */
     const char *left; /* why the rows wait where this host is not to do the work: told with it */
     uint32_t every_ms; /* between two looks while nothing is due */
     uint32_t most_attempts; /* then it has failed */
@@ -56,7 +56,8 @@ uint32_t job_delay_ms(uint32_t attempt, uint32_t chance);
 /* Whether the statements are there and fit; false with plans->error. The first after gathering, the second after describing. */
 bool jobs_gather(struct plans *plans, const struct statements *queries) __attribute__((warn_unused_result));
 bool jobs_bind(struct plans *plans) __attribute__((warn_unused_result));
-/* The columns of plans->waiting: a row for each job, in their order. */
+/* The prepared statement of what waits, where a service has jobs: a row for each, in their order; and its columns. */
+#define JOBS_WAITING "campus_waiting"
 enum { JOBS_COLUMN_N, JOBS_COLUMN_WAITING, JOBS_COLUMN_OLDEST_MS };
 
 struct job_runner;

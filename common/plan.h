@@ -99,7 +99,7 @@ struct plans {
     struct prepared *prepared;
     const struct statement **statements; /* beside prepared */
     size_t prepared_count, prepared_capacity;
-    size_t waiting, lag; /* statements: what waits for jobs (0: none), and fact_lag_sql(), behind the consumers' */
+    size_t lag; /* the statement of fact_lag_sql(): behind the consumers', whose slips are theirs to be named */
     const char *error;
 };
 

@@ -196,13 +196,12 @@ struct report *report_start(struct event_base *base, struct database *database, 
         base, database, plans,
         (struct background_job){
             .prepared = { plans->lag }, .count = 1, .every_ms = LAG_MS, .on_result = on_lag, .context = report });
-    if (plans->waiting)
-        report->waits_lookup = background_start(base, database, plans,
-                                                (struct background_job){ .prepared = { plans->waiting },
-                                                                         .count = 1,
-                                                                         .every_ms = LAG_MS,
-                                                                         .on_result = on_waits,
-                                                                         .context = report });
+    size_t waiting = plans_find_prepared(plans, JOBS_WAITING);
+    if (waiting < plans->prepared_count)
+        report->waits_lookup = background_start(
+            base, database, plans,
+            (struct background_job){
+                .prepared = { waiting }, .count = 1, .every_ms = LAG_MS, .on_result = on_waits, .context = report });
     return report;
 }
 

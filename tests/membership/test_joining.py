@@ -9,7 +9,7 @@ from membership.test_plans import PAGE_LIMIT, read_rows
 
 TAGS = {"campaigns", "applications", "bans", "graduation", "terms of memberships"}
 ALSO = {"LeaveMembership", "ExpelMember"}
-FILES = ("campaigns", "applications", "leaving", "terms", "graduation")
+FILES = ("campaigns", "applications", "leaving", "terms", "graduation", "erased")
 
 
 def test_every_refusal_declared_is_tested(client):
