@@ -21,24 +21,6 @@ def campus(new_campus):
     return new_campus(settings=PATIENT)
 
 
-@pytest.fixture(scope="module")
-def given(campus, admin):
-    with campus.client(admin) as client:
-        return college(client)
-
-
-@pytest.fixture
-def one(client, anonymous, given):
-    return account(client, anonymous, given)
-
-
-@pytest.fixture
-def holder(campus, anonymous, one):
-    """A client with a session of `one`."""
-    with campus.client(session(anonymous, one)) as holder:
-        yield holder
-
-
 def mails(campus, address):
     return campus.sql(f"SELECT kind, subject_id FROM membership.mail WHERE recipient = '{address}' ORDER BY created_at, id")
 

@@ -40,15 +40,6 @@ def own(campus, client, somebody):
         yield caller
 
 
-@pytest.fixture(scope="module")
-def elsewhere(campus, admin, home):
-    """A client that may do everything, in another college."""
-    with campus.client(admin) as client:
-        secret = new_key(client, "membership.*", f"{home}.art")["secret"]
-    with campus.client(secret) as caller:
-        yield caller
-
-
 def consent(client, person_id, field, state="given"):
     return client.post(f"/v1/people/{person_id}/consents", {"field": field, "state": state, "wording": 1})
 

@@ -17,23 +17,6 @@ def campus(new_campus):
     return new_campus(settings=PATIENT)
 
 
-@pytest.fixture(scope="module")
-def given(campus, admin):
-    with campus.client(admin) as client:
-        return college(client)
-
-
-@pytest.fixture
-def one(client, anonymous, given):
-    return account(client, anonymous, given)
-
-
-@pytest.fixture
-def holder(campus, anonymous, one):
-    with campus.client(session(anonymous, one)) as holder:
-        yield holder
-
-
 def works(campus, secret):
     with campus.client(secret) as caller:
         return caller.get("/v1/sessions").status == 200

@@ -46,15 +46,6 @@ def own(campus, client, somebody):
         yield caller
 
 
-@pytest.fixture(scope="module")
-def elsewhere(campus, admin, home):
-    """A client that may do everything, in another college."""
-    with campus.client(admin) as client:
-        secret = new_key(client, "membership.*", f"{home}.art")["secret"]
-    with campus.client(secret) as caller:
-        yield caller
-
-
 def record(client, person_id, credits=100, **more):
     asked = {"kind": "contest", "module": "innovation", "credits": credits, **more}
     return client.post(f"/v1/people/{person_id}/credits", asked).expect(201).json()
