@@ -90,6 +90,15 @@ def test_who_carries_a_seat_on_is_appointed_to_it_again(client, top):
     assert "until" not in client.get(f"/v1/appointments/{other['id']}").json()
 
 
+def test_nobody_is_put_out_while_a_seat_is_vacant(client, top):
+    place = office(client, top, "vice_chair", carries_over=True, established_on="2020-01-01", seats=2)
+    carrying = appoint(client, place["id"], person(client, top)["id"], since="2020-01-01", term_until="2021-01-01").expect(201).json()
+    second, third = (appoint(client, place["id"], person(client, top)["id"]).expect(201).json() for _ in range(2))
+    assert [one["seat"] for one in (carrying, second, third)] == [1, 2, 1]
+    assert client.get(f"/v1/appointments/{carrying['id']}").json()["reason"] == "succeeded"
+    check_problem(appoint(client, place["id"], person(client, top)["id"]), 409, "seat_taken")
+
+
 def test_nobody_carries_on_beyond_a_successor_by_an_end_of_their_own(client, campus, top):
     """Who carries an office on stays until a successor begins: an end of their own beyond the term would keep the seat."""
     place = office(client, top, "vice_chair", carries_over=True, established_on="2020-01-01")

@@ -476,17 +476,17 @@ CREATE FUNCTION office_on(office uuid, day date) RETURNS TABLE (state text, hold
      WHERE a.office_id = office AND a.since <= day AND (a.until IS NULL OR a.until > day)
 $$;
 
--- A seat that is free in all of a time, for a holder or for one who acts: the one that the person carries on, else the lowest.
--- Whoever carries the office on makes room.
+-- A seat that is free in all of a time, for a holder or for one who acts: the one that the person carries on, else a vacant one, else
+-- one that another carries on and makes room in; the lowest of these.
 CREATE FUNCTION free_seat(office office, acting boolean, since date, until date, person uuid) RETURNS int LANGUAGE sql STABLE AS $$
     SELECT s
       FROM generate_series(1, office.seats) AS s
-     WHERE NOT EXISTS (
-        SELECT FROM membership.appointment a
-         WHERE a.office_id = office.id AND a.seat = s AND a.acting = $2 AND daterange(a.since, a.until) && daterange($3, $4)
-           AND NOT (a.until IS NULL AND coalesce(a.term_until <= $3, false)))
-     ORDER BY NOT EXISTS (SELECT FROM membership.appointment a
-                           WHERE a.office_id = office.id AND a.seat = s AND a.acting = $2 AND a.person_id = $5 AND a.until IS NULL), s
+     CROSS JOIN LATERAL (
+        SELECT bool_and(a.until IS NULL AND coalesce(a.term_until <= $3, false)) AS carried, bool_or(a.person_id = $5) AS own
+          FROM membership.appointment a
+         WHERE a.office_id = office.id AND a.seat = s AND a.acting = $2 AND daterange(a.since, a.until) && daterange($3, $4)) AS sat
+     WHERE coalesce(sat.carried, true)
+     ORDER BY coalesce(sat.own, false) DESC, sat.carried IS NOT NULL, s
      LIMIT 1
 $$;
 

@@ -313,13 +313,15 @@ CREATE FUNCTION own_parts(path ltree, day date) RETURNS ltree[] LANGUAGE sql STA
     SELECT array_agg(p.path) FROM part p
 $$;
 
--- The seats of an exclusive office that can be given from a day on, and who is succeeded in each, if `ends` had ended then.
+-- The seats of an exclusive office that can be given from a day on, and who is succeeded in each, if `ends` had ended then; the vacant
+-- ones first, as free_seat() gives them.
 CREATE FUNCTION seats_open(office office, day date, ends uuid[]) RETURNS TABLE (nth bigint, carried uuid) LANGUAGE sql STABLE AS $$
-    SELECT row_number() OVER (ORDER BY s),
-           (SELECT a.id FROM membership.appointment a
-             WHERE a.office_id = office.id AND a.seat = s AND NOT a.acting AND a.since <= day AND a.until IS NULL
-               AND a.id <> ALL (ends))
+    SELECT row_number() OVER (ORDER BY c.id IS NOT NULL, s), c.id
       FROM generate_series(1, office.seats) AS s
+      LEFT JOIN LATERAL (
+           SELECT a.id FROM membership.appointment a
+            WHERE a.office_id = office.id AND a.seat = s AND NOT a.acting AND a.since <= day AND a.until IS NULL
+              AND a.id <> ALL (ends)) AS c ON true
      WHERE NOT EXISTS (
            SELECT FROM membership.appointment a
             WHERE a.office_id = office.id AND a.seat = s AND NOT a.acting AND a.id <> ALL (ends)
