@@ -14,7 +14,7 @@ SELECT count(*)
                          CROSS JOIN LATERAL (SELECT m.organisation FROM membership m WHERE m.person_id = p.id
                                               UNION ALL
                                              SELECT a.organisation FROM appointment a WHERE a.person_id = p.id) AS held
-                         WHERE g.status IN ('graduated', 'left') AND p.status IN ('active', 'on_leave') AND p.home <@ ANY (:scopes::ltree[]))
+                         WHERE g.status IN ('graduated', 'left') AND g.status <> p.status AND p.home <@ ANY (:scopes::ltree[]))
          ORDER BY path FOR SHARE) AS locked
 
 -- name: lock_roster_offices
@@ -24,7 +24,7 @@ SELECT count(*)
                         FROM unnest(:student_numbers::text[], :statuses::text[]) AS g (student_number, status)
                         JOIN person p ON p.student_number = g.student_number
                         JOIN appointment a ON a.person_id = p.id
-                       WHERE g.status IN ('graduated', 'left') AND p.status IN ('active', 'on_leave') AND p.home <@ ANY (:scopes::ltree[])
+                       WHERE g.status IN ('graduated', 'left') AND g.status <> p.status AND p.home <@ ANY (:scopes::ltree[])
                          AND (a.until IS NULL OR a.until > campus.today()))
          ORDER BY id FOR UPDATE) AS locked
 
@@ -65,7 +65,7 @@ judged AS (
                AND NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[],
                                     ARRAY['membership.accounts.recover'], p.home)
               THEN 'recover_not_permitted'
-              WHEN (change.readdressed OR g.status IN ('graduated', 'left'))
+              WHEN (change.readdressed OR change.goes)
                AND (EXISTS (SELECT FROM appointment a WHERE a.person_id = p.id) OR EXISTS (SELECT FROM role_grant r WHERE r.person_id = p.id))
                AND authority_exceeds(p.id, :grant_organisations, :grant_permissions)
               THEN 'authority_exceeds_yours'
@@ -85,11 +85,12 @@ judged AS (
          (p.name, p.latin_name, p.home, p.grade, p.class_name, p.status, p.email)
          OR (g.phone IS NOT NULL AND called.id IS NULL) AS differs,
          g.phone IS NOT NULL AND called.id IS NULL AS phone_differs,
-         g.home_name IS NOT NULL AS moves, change.readdressed, p.email AS old_email
+         g.home_name IS NOT NULL AS moves, change.readdressed, change.goes, p.email AS old_email
     FROM given g
     LEFT JOIN person p ON p.student_number = g.student_number
    CROSS JOIN LATERAL (
-         SELECT p.id IS NOT NULL AND g.email IS NOT NULL AND g.email IS DISTINCT FROM p.email AS readdressed) AS change
+         SELECT p.id IS NOT NULL AND g.email IS NOT NULL AND g.email IS DISTINCT FROM p.email AS readdressed,
+                g.status IN ('graduated', 'left') AND g.status <> p.status AS goes) AS change
     LEFT JOIN called ON called.id = p.id
     LEFT JOIN homes h ON h.home_asked = g.home_asked),
 -- New ids are given here, so that what was inserted need not be joined to what was asked.
@@ -116,7 +117,7 @@ updated AS (
          version = p.version + 1, updated_at = (SELECT campus.now())
     FROM result r
    WHERE p.id = r.id AND r.outcome = 'updated' AND NOT coalesce(:dry_run, false)
-  RETURNING p.id, r.readdressed, r.old_email, r.status),
+  RETURNING p.id, r.readdressed, r.old_email, r.goes, r.status),
 voided AS (
   UPDATE account_token t SET void_at = (SELECT campus.now())
     FROM updated u WHERE u.readdressed AND t.person_id = u.id AND t.used_at IS NULL AND t.void_at IS NULL),
@@ -145,5 +146,5 @@ facts AS (
   SELECT 'person.updated', id::text, '{}' FROM updated
    UNION ALL
   SELECT e.type, e.subject, e.data
-    FROM (SELECT array_agg(id) AS people, array_agg(status) AS reasons FROM updated WHERE status IN ('graduated', 'left')) AS gone
+    FROM (SELECT array_agg(id) AS people, array_agg(status) AS reasons FROM updated WHERE goes) AS gone
    CROSS JOIN LATERAL people_go(gone.people, gone.reasons, campus.today()) AS e)

@@ -216,7 +216,7 @@ SELECT EXISTS (SELECT FROM person_reach r
                   OR NOT campus.holds(:grant_organisations::text[], :grant_permissions::text[],
                                       ARRAY['membership.accounts.recover'], p.home))
             THEN CASE WHEN p.id = :caller_person THEN 'own_account' ELSE 'recover_not_permitted' END
-            WHEN (:set && '{email,student_number}' OR ('status' = ANY (:set) AND :status::text IN ('graduated', 'left')))
+            WHEN (:set && '{email,student_number}' OR ('status' = ANY (:set) AND :status::text IN ('graduated', 'left') AND :status <> p.status))
              AND authority_exceeds(p.id, :grant_organisations, :grant_permissions)
             THEN 'authority_exceeds_yours' END AS refusal
   FROM person p
@@ -262,5 +262,6 @@ facts AS (
     FROM made, old
    UNION ALL
   SELECT e.type, e.subject, e.data
-    FROM made CROSS JOIN LATERAL people_go(ARRAY[made.id], ARRAY[made.status], campus.today()) AS e
-   WHERE 'status' = ANY (:set) AND made.status IN ('graduated', 'left'))
+    FROM (SELECT array_agg(made.id) AS people, array_agg(made.status) AS reasons
+            FROM made, old WHERE made.status <> old.status AND made.status IN ('graduated', 'left')) AS gone
+   CROSS JOIN LATERAL people_go(gone.people, gone.reasons, campus.today()) AS e)

@@ -77,6 +77,20 @@ def test_what_had_ended_before_stays_as_it_was(campus, client):
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_who_is_gone_already_goes_no_more(campus, client, way):
+    """Their record is kept on, and what they were given since stays."""
+    top = union(client)
+    one = person(client, top)
+    WAYS[way](client, one, "graduated")
+    grant(campus, one["id"], ["membership.people.read"], top)
+    client.patch(f"/v1/people/{one['id']}", {"status": "graduated", "class_name": "2201班"}, etag="*").expect(200)
+    text = f"学号,状态,班级\n{one['student_number']},毕业,2202班\n"
+    row = client.post("/v1/people:import", raw=text.encode(), type="text/csv").expect(200).json()["rows"][0]
+    assert row["outcome"] == "updated"
+    assert campus.sql(f"SELECT until FROM membership.role_grant WHERE person_id = '{one['id']}'") == [[None]]
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_who_is_on_leave_keeps_their_office(client, way):
     top = union(client)
     one = person(client, top)
